@@ -1,0 +1,28 @@
+"""The command line: thin, one file a command. Nothing here imports torch.
+
+Exit codes: 0 a verdict or plain success, 3 undecided, 2 the user's mistake, 1 a fault, 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+from stepladder.cli.app import app
+from stepladder.errors import StepladderError
+
+COMMANDS: tuple[str, ...] = ()
+
+
+def main() -> None:
+    """Runs the command line; errors of the user's become one line and exit code 2."""
+    for command in COMMANDS:
+        import_module(f"stepladder.cli.{command}")
+    try:
+        app(standalone_mode=True)
+    except StepladderError as error:
+        print(f"stepladder: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("stepladder: stopped; what was finished is kept", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,136 @@
+"""The protocols between rooms. A third party implements one of these and registers its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stepladder.records import (
+    Build,
+    Capabilities,
+    Completion,
+    Example,
+    FitSettings,
+    LogLikelihood,
+    Prompt,
+    Sampling,
+    TrainingJob,
+)
+
+if TYPE_CHECKING:
+    from stepladder.adaptation import Adaptation
+
+Floats = NDArray[np.float64]
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Asks one model. It never knows task, method or metric."""
+
+    @property
+    def identity(self) -> str:
+        """Content hash of everything besides prompt and sampling that decides an answer."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def render(self, prompt: Prompt) -> str:
+        """The very text that the model will read."""
+        ...
+
+    def count_tokens(self, prompts: Sequence[Prompt]) -> list[int]: ...
+
+    def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> Iterator[Completion]:
+        """One completion a prompt, in any order, each naming the prompt's index. A prompt that
+        does not fit the context gives `finish="over-context"`; nothing is ever cut."""
+        ...
+
+    def log_likelihood(self, pairs: Sequence[tuple[Prompt, str]]) -> list[LogLikelihood]:
+        """How probable each answer is after its prompt, in the order of the pairs."""
+        ...
+
+    def close(self) -> None:
+        """Frees the model's memory; the engine is of no use afterwards."""
+        ...
+
+
+class Encoder(Protocol):
+    """Sentences to vectors."""
+
+    @property
+    def identity(self) -> str: ...
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit vectors, shape (texts, dimensions)."""
+        ...
+
+
+class Workbench(Protocol):
+    """What the study lends to a method. It knows no test example."""
+
+    seed: int
+
+    def train(self, job: TrainingJob) -> Build:
+        """Trains in a process of its own, or returns the build that the ledger has of the same
+        recipe. Raises TrainingError."""
+        ...
+
+
+class Method(Protocol):
+    """Turns one adaptation into another. The object is its frozen configuration."""
+
+    fills: ClassVar[str | None]
+    """The section of the prompter that it fills (filling one twice is an error); None for a
+    method that trains."""
+    requires: ClassVar[Capabilities]
+
+    def adapt(
+        self,
+        base: Adaptation,
+        train: Sequence[Example],
+        dev: Sequence[Example],
+        bench: Workbench,
+    ) -> Adaptation: ...
+
+
+class TrainingMethod(Method, Protocol):
+    """A method that trains also says how: the one fit loop calls these in a process of its own."""
+
+    def fit_settings(self) -> FitSettings: ...
+
+    def prepare(self, model: Any) -> Any:
+        """The model (a torch module) with what is to be trained marked as such."""
+        ...
+
+    def save(self, model: Any, folder: Path) -> None:
+        """Writes what was trained, in peft's or transformers' own format."""
+        ...
+
+
+class Metric(Protocol):
+    """Statistics first, score second: intervals and paired tests only sum statistics again."""
+
+    name: str
+    signature: str
+    better: Literal["higher", "lower"]
+    times: float
+    """What a value is multiplied by to be shown on 0 to 100."""
+    mean: bool
+    """True: the score is the mean of column 0, which lies in [0, 1]. False: a corpus measure."""
+
+    def statistics(self, answers: Sequence[str], references: Sequence[Sequence[str]]) -> Floats:
+        """One row an example, shape (examples, columns). A failure comes as an empty answer."""
+        ...
+
+    def aggregate(self, statistics: Floats) -> float | None:
+        """The score from rows of statistics; None from no rows."""
+        ...
+
+    def details(self, statistics: Floats) -> dict[str, float]:
+        """Parts of the score worth showing (precision, recall, brevity penalty); may be empty."""
+        ...

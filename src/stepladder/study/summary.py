@@ -1,0 +1,130 @@
+"""What a study says when it is done: the one record behind terminal, JSON and HTML.
+
+The report reads this and nothing else, so the three always say the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+from stepladder.records import Cost, Json, Score
+
+VerdictKind = Literal["reached", "not-reached", "good-enough", "undecided"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer of a study, with the evidence it rests on."""
+
+    kind: VerdictKind
+    """`reached`: the cheapest rung shown to reach the target. `good-enough`: the cheapest shown to
+    be within the margin of every other. `not-reached`: every rung is shown to miss the target.
+    `undecided`: the items do not settle it."""
+    rung: str | None
+    """The winner."""
+    sentence: str
+    alpha: float
+    """The study's probability of a wrong claim is at most this."""
+    more_items: int | None = None
+    """About how many more test items would settle an undecided verdict, where that can be said."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RungSummary:
+    """One row of the table."""
+
+    name: str
+    """Unique in the study; carries the model's name where the study has several models."""
+    model: str
+    methods: tuple[str, ...]
+    state: Literal["measured", "failed"]
+    error: str | None
+    """Why it could not be built, with what to do."""
+    metrics: Mapping[str, Score]
+    cost: Cost
+    failures: Mapping[str, int]
+    """Answers counted as empty, by cause."""
+    missing: int
+    """Answers that the machine owes."""
+    cut_share: float | None
+    """Share of answers cut at max_new_tokens; None where it cannot be known."""
+    lower: float | None
+    """Anytime-valid one-sided bounds on the deciding metric, on its own scale, at the level that
+    the verdict uses."""
+    upper: float | None
+    notes: tuple[str, ...] = ()
+    prompt: str | None = None
+    """The first test item's prompt as rendered for the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two rungs on the same items: description beside the verdict."""
+
+    better: str
+    worse: str
+    difference: float
+    """Of the deciding metric, `better` minus `worse`, on its own scale."""
+    low: float | None
+    high: float | None
+    p: float
+    """Approximate randomisation, two-sided."""
+    p_holm: float
+    """The same after Holm's correction over all pairs."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAnswer:
+    text: str
+    failure: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownItem:
+    """A test item, side by side over all rungs."""
+
+    id: str
+    input: str
+    references: tuple[str, ...]
+    answers: Mapping[str, ShownAnswer]
+
+
+@dataclass(frozen=True, slots=True)
+class Crossover:
+    """Where the cheaper of the two best rungs changes with traffic."""
+
+    first: str
+    second: str
+    requests: int | None
+    """From this many requests on `second` costs fewer seconds in total; None: never."""
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    study: str
+    verdict: Verdict
+    rungs: tuple[RungSummary, ...]
+    """In the order of the task file."""
+    deciding: str
+    """The metric that decides."""
+    target: float | None
+    """On the deciding metric's own scale."""
+    margin: float | None
+    requests: int
+    """Traffic that costs are spread over."""
+    task: Json
+    """name, instruction, rows of train, dev and test, notes on how the splits were made."""
+    comparisons: tuple[Comparison, ...] = ()
+    items: tuple[ShownItem, ...] = ()
+    crossover: Crossover | None = None
+    provenance: Json = field(default_factory=dict)
+    """Content hashes, package versions, git state, machine, sampling, seed, work done and saved."""
+    prices: Json = field(default_factory=dict)
+    """As the user gave them; empty: no money is shown."""
+
+    def as_json(self) -> Json:
+        return asdict(self)
