@@ -1,1 +1,20 @@
-"""Being written."""
+"""KEEP: one file that remembers every answer, every build and every event of every study.
+
+    with Ledger.open("runs/ledger.db") as ledger:
+        log = ledger.start("dialogsum", {"task": task_hash, "rungs": ["zero-shot", "lora"]})
+        known = log.answers(addresses)              # asked before, by whichever study
+        log.keep_answers({address: answer})         # one transaction a shard
+        log.append("score", {"rung": "zero-shot", "rougeL": 0.21})
+
+The log of a study is append-only. Answers and builds are kept under their recipe's hash and shared
+by all studies of the file, so that nothing is asked or trained twice. A `kill -9` at any moment
+loses at most the transaction in flight.
+
+What it does not do: it never deletes, and it trusts its own file (no signatures).
+"""
+
+from stepladder.ledger.ledger import Ledger, StudyEntry
+from stepladder.ledger.log import Event, StudyLog
+from stepladder.ledger.store import Store
+
+__all__ = ["Event", "Ledger", "Store", "StudyEntry", "StudyLog"]
