@@ -115,13 +115,28 @@ class TrainingMethod(Method, Protocol):
 class Metric(Protocol):
     """Statistics first, score second: intervals and paired tests only sum statistics again."""
 
-    name: str
-    signature: str
-    better: Literal["higher", "lower"]
-    times: float
-    """What a value is multiplied by to be shown on 0 to 100."""
-    mean: bool
-    """True: the score is the mean of column 0, which lies in [0, 1]. False: a corpus measure."""
+    @property
+    def name(self) -> str:
+        """As in a task file, settings that differ from their defaults included."""
+        ...
+
+    @property
+    def signature(self) -> str:
+        """All settings that decide the value, versions and the scale."""
+        ...
+
+    @property
+    def better(self) -> Literal["higher", "lower"]: ...
+
+    @property
+    def times(self) -> float:
+        """What a value is multiplied by to be shown on 0 to 100."""
+        ...
+
+    @property
+    def mean(self) -> bool:
+        """True: the score is the mean of column 0, which lies in [0, 1]. False: a corpus measure."""
+        ...
 
     def statistics(self, answers: Sequence[str], references: Sequence[Sequence[str]]) -> Floats:
         """One row an example, shape (examples, columns). A failure comes as an empty answer."""

@@ -126,11 +126,14 @@ def build(kind: Kind, text: str, **context: Any) -> Any:
 
 
 def describe(name: str, config: Any) -> str:
-    """The inverse of `build`: the name with the settings that differ from their defaults."""
+    """The inverse of `build`: the name with the settings that differ from their defaults.
+
+    A field with the metadata `{"context": True}` is filled by the caller and no setting.
+    """
     changed = [
         f"{f.name}={getattr(config, f.name)}"
         for f in dataclasses.fields(config)
-        if f.init and f.default != getattr(config, f.name)
+        if f.init and not f.metadata.get("context") and f.default != getattr(config, f.name)
     ]
     return f"{name}({', '.join(changed)})" if changed else name
 
