@@ -1,1 +1,13 @@
-"""Being written."""
+"""WHAT: a task's examples, splits, instruction, metrics by name, and what is good enough.
+
+task = Task.load("task.yaml")
+read_outputs(Path("outputs.jsonl"))     # anyone's answers, by id
+"""
+
+from __future__ import annotations
+
+from stepladder.tasks.outputs import OutputsRung, read_outputs
+from stepladder.tasks.spec import Target
+from stepladder.tasks.task import Task
+
+__all__ = ["OutputsRung", "Target", "Task", "read_outputs"]

@@ -1,0 +1,51 @@
+"""Anyone's outputs for the test ids: another system's, an API's, people's.
+
+read_outputs(Path("bart.jsonl"))    # {"test_0": "Ms. Dawson takes a dictation.", ...}
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from stepladder.errors import TaskError
+from stepladder.tasks.fields import check_columns, required_text, text_of
+from stepladder.tasks.files import read_source
+
+
+@dataclass(frozen=True, slots=True)
+class OutputsRung:
+    """A rung whose answers stand in a file. What it costs is unknown unless the user says so."""
+
+    path: Path
+    name: str
+    seconds: float | None = None
+    """Mean per request."""
+    tokens_in: float | None = None
+    """Mean per request."""
+    tokens_out: float | None = None
+    """Mean per request."""
+
+
+def read_outputs(path: Path) -> dict[str, str]:
+    """Outputs by id, in the file's order, from rows `{"id": ..., "output": ...}`.
+
+    An output may be empty or null (the system had no answer), an id may not. Further fields are
+    not read. Raises TaskError naming the rows for what cannot be read and for an id given twice.
+    """
+    source = read_source(path, str(path))
+    check_columns(("id", "output"), source, "outputs")
+    rows: dict[str, int] = {}
+    outputs: dict[str, str] = {}
+    for row in source.rows:
+        name = required_text("id", row, source)
+        if name in rows:
+            raise TaskError(
+                f"{source.name}: row {row.number}: id '{name}' was given in row {rows[name]} "
+                "already; keep one"
+            )
+        if "output" not in row.fields:
+            raise TaskError(f"{source.name}: row {row.number}: field 'output' is missing")
+        rows[name] = row.number
+        outputs[name] = text_of(row.fields["output"], "output", row, source) or ""
+    return outputs

@@ -1,0 +1,168 @@
+"""Task: what is asked, on which examples, graded how, and what is good enough.
+
+task = Task.load("task.yaml")
+task.test[0].query      # what a model may see
+task.notes              # how splits were made, what was sampled
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from stepladder.errors import TaskError
+from stepladder.records import Example, Sampling, content_hash
+from stepladder.tasks.examples import read_examples
+from stepladder.tasks.files import SUFFIXES, Row, Source, read_source
+from stepladder.tasks.hub import HubData, read_hub
+from stepladder.tasks.outputs import OutputsRung
+from stepladder.tasks.spec import FilesData, Target, TaskSpec, read_spec
+from stepladder.tasks.splits import SPLITS, make_splits, sample
+from stepladder.tasks.yaml_text import read_yaml
+
+
+@dataclass(frozen=True)
+class Task:
+    """A checked task with its rows. Made by `load` (a file) or `from_rows` (Python)."""
+
+    name: str
+    instruction: str | None
+    train: tuple[Example, ...]
+    dev: tuple[Example, ...]
+    test: tuple[Example, ...]
+    metrics: tuple[str, ...]
+    """As written: `rougeL`, `rouge1(references=mean)`."""
+    labels: tuple[str, ...] = ()
+    """The choice, where the task is one."""
+    target: Target | None = None
+    margin: float | None = None
+    """Differences below this do not matter; on the deciding metric's own scale. None: not given."""
+    sampling: Sampling = field(default_factory=Sampling)
+    rungs: tuple[str | OutputsRung, ...] = ()
+    """In the order of the file; lists of methods are read by the study."""
+    seed: int = 0
+    prices: Mapping[str, float] = field(default_factory=dict)
+    """per_million_tokens_in, per_million_tokens_out, per_hour: those that the user gave."""
+    notes: tuple[str, ...] = ()
+    """What was decided about the rows, for people to read."""
+    path: Path | None = None
+    """The task file, where there is one."""
+
+    @property
+    def deciding(self) -> str:
+        """The metric that the verdict is about."""
+        return self.target.metric if self.target else self.metrics[0]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Content hash of what decides a result: rows, instruction, labels, metrics, target,
+        margin, sampling and seed. Name, notes, prices and rungs are left out."""
+        settings: list[Any] = [self.instruction, self.labels, self.metrics, self.margin, self.seed]
+        settings += [self.target and asdict(self.target), asdict(self.sampling)]
+        return content_hash([settings, *(self.split_fingerprint(split) for split in SPLITS)])
+
+    def split(self, name: str) -> tuple[Example, ...]:
+        """The examples of `train`, `dev` or `test`."""
+        return {"train": self.train, "dev": self.dev, "test": self.test}[name]
+
+    def split_fingerprint(self, name: str) -> str:
+        """Content hash of one split's rows, in their order."""
+        return content_hash([[e.id, e.input, e.references, e.group] for e in self.split(name)])
+
+    @classmethod
+    def load(cls, path: str | Path) -> Task:
+        """Reads a task file and its data.
+
+        Raises TaskError (or MetricError, SamplingError) with one line that names the file and the
+        key, row or field; MissingExtraError where hub or Parquet data need a library.
+        """
+        path = Path(path)
+        if path.name.lower().removesuffix(".gz").endswith(SUFFIXES):
+            raise TaskError(
+                f"{path}: is data, not a task file; write one for it with: stepladder init {path}"
+            )
+        spec = read_spec(read_yaml(path), str(path), path.parent)
+        return _task(spec, _sources(spec), path)
+
+    @classmethod
+    def from_rows(
+        cls,
+        rows: Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Mapping[str, Any]]],
+        **settings: Any,
+    ) -> Task:
+        """A task from rows in memory, all together or by split. `settings` are the keys of a task
+        file besides `data`, and are checked in the same way:
+
+            Task.from_rows(rows, input="question", references="answer", metrics=["number"])
+        """
+        by_split: Mapping[str, Sequence[Mapping[str, Any]]]
+        by_split = dict(rows) if isinstance(rows, Mapping) else {"all": rows}
+        sources = {
+            split: Source(
+                "rows" if split == "all" else split,
+                [Row(number, row) for number, row in enumerate(given, start=1)],
+            )
+            for split, given in by_split.items()
+        }
+        for split, source in sources.items():
+            if split not in (*SPLITS, "all"):
+                raise TaskError(f"rows: unknown split '{split}'; known are: {', '.join(SPLITS)}")
+            if not source.rows:
+                raise TaskError(f"{source.name}: holds no rows")
+        spec = read_spec({"name": "task", **settings}, "task", Path(), rows=True)
+        return _task(spec, sources, None)
+
+
+def _sources(spec: TaskSpec) -> dict[str, Source]:
+    match spec.data:
+        case HubData() as data:
+            return read_hub(data)
+        case FilesData(files, names):
+            return {split: read_source(file, names[split]) for split, file in files.items()}
+        case None:
+            raise TaskError(f"{spec.where}: data: a file is expected, nothing came")
+
+
+def _task(spec: TaskSpec, sources: Mapping[str, Source], path: Path | None) -> Task:
+    read = read_examples(sources, spec)
+    made = make_splits(read.examples, spec.seed)
+    notes = [*read.notes, *made.notes]
+    splits: dict[str, list[Example]] = {}
+    for split in SPLITS:
+        rows = made.examples[split]
+        count = spec.sample.get(split, len(rows))
+        splits[split] = sample(rows, count, spec.seed)
+        if count < len(rows):
+            notes.append(
+                f"{split} is a sample: {count:,} of {len(rows):,} rows by a hash, seed {spec.seed}"
+            )
+        elif count > len(rows):
+            notes.append(f"{split}: sample asks for {count:,} rows, all {len(rows):,} are taken")
+    if not splits["test"]:
+        raise TaskError(
+            f"{spec.where}: no row is left for test; name a test file, or give more than "
+            f"{sum(map(len, splits.values()))} rows"
+        )
+    if not splits["train"]:
+        notes.append("train is empty: rungs that show examples or learn from them cannot run")
+    counts = ", ".join(f"{len(splits[split]):,} {split}" for split in SPLITS)
+    return Task(
+        name=spec.name,
+        instruction=spec.instruction,
+        train=tuple(splits["train"]),
+        dev=tuple(splits["dev"]),
+        test=tuple(splits["test"]),
+        metrics=spec.metrics,
+        labels=spec.labels,
+        target=spec.target,
+        margin=spec.margin,
+        sampling=spec.sampling,
+        rungs=spec.rungs,
+        seed=spec.seed,
+        prices=spec.prices,
+        notes=(f"rows: {counts}", *notes),
+        path=path,
+    )
