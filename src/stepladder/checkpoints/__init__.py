@@ -1,1 +1,30 @@
-"""Being written."""
+"""WHO: a model's name to a checked, fingerprinted folder, and that folder to a loaded model.
+
+    checkpoint = resolve("embedded")                  # or "org/name@revision", or a local folder
+    model, tokenizer = load(checkpoint)               # float32, evaluation mode
+    ids = encode_prompt(tokenizer, prompt)            # the one way from a Prompt to token ids
+
+`resolve` looks at files alone: it loads no weights and imports no torch. A folder holds a whole
+checkpoint in the hub's format, or a peft adapter that names its base.
+"""
+
+from __future__ import annotations
+
+from stepladder.checkpoints.fingerprints import fingerprint
+from stepladder.checkpoints.loading import DTYPES, Loaded, load, load_tokenizer
+from stepladder.checkpoints.resolving import EMBEDDED, resolve
+from stepladder.checkpoints.tokens import PairTokens, encode_pair, encode_prompt, render
+
+__all__ = [
+    "DTYPES",
+    "EMBEDDED",
+    "Loaded",
+    "PairTokens",
+    "encode_pair",
+    "encode_prompt",
+    "fingerprint",
+    "load",
+    "load_tokenizer",
+    "render",
+    "resolve",
+]

@@ -1,0 +1,125 @@
+"""Content hashes of model folders: what an answer's address in the ledger rests on.
+
+    fingerprint(Path("flan-t5-base"))     # 64 hexadecimal digits
+
+Hashed are the configuration, the weights, the tokenizer's files, the chat template and the
+generation settings, each under its name; a model card or a log beside them changes nothing. Of an
+adapter, its weights and its settings, without the name of its base (a path that differs between
+machines) and with sets in a fixed order (peft writes them as they come).
+
+Reading gigabytes for each command would be slow, so the hashes of weight files are remembered
+under the user's cache folder, by path, inode, size, modification and change time: a copy, a
+replacement and an edit that sets the modification time back all change one of these.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from stepladder.checkpoints.folders import ADAPTER_CONFIG, WEIGHTS, read_json, weight_files
+from stepladder.records import Json, content_hash
+
+_SETTINGS = (
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "tokenizer.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+    "chat_template.jinja",
+)
+_NOT_CONTENT = ("base_model_name_or_path", "revision", "inference_mode", "peft_version")
+_SETTLED = 2.0
+"""Seconds: a file changed later than this before its hash was taken is not remembered, since a
+second change within the clock's grain could leave all of its times the same."""
+
+
+def fingerprint(folder: Path, *, allow_pickle: bool = False) -> str:
+    """The content hash of a checkpoint's or an adapter's folder."""
+    if (folder / ADAPTER_CONFIG).is_file():
+        return content_hash(
+            {
+                ADAPTER_CONFIG: _adapter_settings(folder),
+                "weights": _hashes(folder, weight_files(folder, allow_pickle=allow_pickle)),
+            }
+        )
+    present = [folder / name for name in _SETTINGS if (folder / name).is_file()]
+    present += sorted(folder.glob("additional_chat_templates/*.jinja"))
+    return content_hash(
+        _hashes(folder, [*present, *weight_files(folder, allow_pickle=allow_pickle)])
+    )
+
+
+def _adapter_settings(folder: Path) -> Json:
+    settings = read_json(folder / ADAPTER_CONFIG)
+    return {
+        key: sorted(value, key=str) if isinstance(value, list) else value
+        for key, value in settings.items()
+        if key not in _NOT_CONTENT
+    }
+
+
+def _hashes(folder: Path, files: Iterable[Path]) -> dict[str, str]:
+    known = _remembered()
+    hashes: dict[str, str] = {}
+    fresh: dict[str, str] = {}
+    for file in files:
+        key = _key(file)
+        digest = known.get(key)
+        if digest is None:
+            digest = _digest(file)
+            settled = time.time() - max(file.stat().st_mtime, file.stat().st_ctime) > _SETTLED
+            if file.suffix in WEIGHTS and settled and key == _key(file):
+                fresh[key] = digest
+        hashes[file.relative_to(folder).as_posix()] = digest
+    if fresh:
+        _remember(known | fresh)
+    return hashes
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _key(file: Path) -> str:
+    real = file.resolve()
+    stat = real.stat()
+    parts = (real, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    return "|".join(map(str, parts))
+
+
+def _cache_file() -> Path:
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "stepladder" / "fingerprints.json"
+
+
+def _remembered() -> dict[str, str]:
+    try:
+        found = json.loads(_cache_file().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _remember(hashes: dict[str, str]) -> None:
+    """Written whole and moved into place; a cache that cannot be written costs time alone."""
+    file = _cache_file()
+    part = file.with_suffix(f".{os.getpid()}.part")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(hashes), encoding="utf-8")
+        part.replace(file)
+    except OSError:
+        return

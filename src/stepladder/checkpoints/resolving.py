@@ -1,0 +1,107 @@
+"""A model's name, as a user writes it, to a Checkpoint.
+
+    resolve("embedded")                      # the model that comes with the package
+    resolve("google/flan-t5-base@main")      # the hub, through its local cache
+    resolve("runs/export")                   # a folder: a whole checkpoint, or a peft adapter
+
+Of an adapter's folder the base is resolved in turn, by the `base_model_name_or_path` that peft
+wrote, so an adapter may stand on an adapter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from stepladder.checkpoints.fingerprints import fingerprint
+from stepladder.checkpoints.folders import ADAPTER_CONFIG, inspect_folder, read_json
+from stepladder.checkpoints.hub import HUB_ID, fetch
+from stepladder.errors import CheckpointError
+from stepladder.records import Adapter, Checkpoint
+
+EMBEDDED = Path(__file__).parent / "embedded"
+"""The folder of the model that comes with the package."""
+
+_DEEPEST = 8
+"""Adapters on adapters beyond this are taken for a circle."""
+
+
+def resolve(name: str, *, revision: str | None = None, allow_pickle: bool = False) -> Checkpoint:
+    """The checkpoint behind `embedded`, a local folder, or a hub id (`org/name`, `org/name@rev`).
+
+    Downloads what the hub's cache lacks; loads no weights. Raises CheckpointError for everything
+    that loading would fail on later, as far as files can tell.
+    """
+    return _resolve(name.strip(), revision, allow_pickle, depth=0)
+
+
+def _resolve(name: str, revision: str | None, allow_pickle: bool, depth: int) -> Checkpoint:
+    if depth > _DEEPEST:
+        raise CheckpointError(f"'{name}': adapters name each other as their base, in a circle")
+    folder, full_name = _folder(name, revision, allow_pickle)
+    if (folder / ADAPTER_CONFIG).is_file():
+        return _adapted(folder, full_name, allow_pickle, depth)
+    facts = inspect_folder(folder, allow_pickle=allow_pickle)
+    return Checkpoint(
+        name=full_name,
+        folder=folder,
+        fingerprint=fingerprint(folder, allow_pickle=allow_pickle),
+        capabilities=facts.capabilities,
+        parameters=facts.parameters,
+    )
+
+
+def _folder(name: str, revision: str | None, allow_pickle: bool) -> tuple[Path, str]:
+    """Where the files are, and the name to show."""
+    if name == "embedded":
+        return EMBEDDED, name
+    path = Path(name).expanduser()
+    if name and path.is_dir():
+        if revision:
+            raise CheckpointError(
+                f"'{name}' is a local folder, which has no revision '{revision}'; leave it out"
+            )
+        return path.resolve(), name
+    if path.is_file():
+        raise CheckpointError(
+            f"'{name}' is a file; give the folder that holds the model (config.json, weights and "
+            "tokenizer in the hub's format)"
+        )
+    repository, _, at = name.partition("@")
+    looks_local = name.startswith((".", "/", "~")) or not HUB_ID.fullmatch(repository)
+    if looks_local:
+        raise CheckpointError(
+            f"there is no folder '{name}'; give 'embedded', a model's folder, or a hub id such as "
+            "google/flan-t5-base"
+        )
+    if at and revision and at != revision:
+        raise CheckpointError(f"'{name}' and the revision '{revision}' contradict each other")
+    chosen = at or revision
+    folder = fetch(repository, chosen, allow_pickle=allow_pickle)
+    return folder, f"{repository}@{chosen}" if chosen else repository
+
+
+def _adapted(folder: Path, name: str, allow_pickle: bool, depth: int) -> Checkpoint:
+    settings = read_json(folder / ADAPTER_CONFIG)
+    base_name = settings.get("base_model_name_or_path")
+    if not isinstance(base_name, str) or not base_name:
+        raise CheckpointError(
+            f"{folder / ADAPTER_CONFIG} names no base_model_name_or_path; write the base model's "
+            "folder or hub id there"
+        )
+    on_hub = not Path(base_name).expanduser().is_dir()
+    revision = settings.get("revision") if on_hub else None
+    try:
+        base = _resolve(_portable(base_name), revision, allow_pickle, depth + 1)
+    except CheckpointError as error:
+        raise CheckpointError(f"{folder} is an adapter, and of its base: {error}") from error
+    adapter = Adapter(folder, fingerprint(folder, allow_pickle=allow_pickle))
+    return replace(base, name=name, adapters=(*base.adapters, adapter))
+
+
+def _portable(base_name: str) -> str:
+    """An adapter trained on the embedded model names a folder inside an installed package, which
+    lies elsewhere on another machine."""
+    own = EMBEDDED.parts[-3:]
+    moved = Path(base_name).parts[-3:] == own and not Path(base_name).is_dir()
+    return "embedded" if moved else base_name
