@@ -154,9 +154,9 @@ class Generation:
     """The completion."""
     answer: str
     """What the reader took from it; empty after a failure."""
-    tokens_in: int
-    tokens_out: int
-    seconds: float
+    tokens_in: int | None
+    tokens_out: int | None
+    seconds: float | None
     finish: Finish | None
     """None where it cannot be known (a file of outputs)."""
     failure: Failure | None = None

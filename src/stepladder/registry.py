@@ -55,6 +55,7 @@ _ERRORS: Mapping[Kind, type[StepladderError]] = {
     "engines": StepladderError,
 }
 _SPEC = re.compile(r"\s*([A-Za-z][\w.-]*)\s*(?:\((.*)\))?\s*", re.DOTALL)
+_COMMA = re.compile(r",(?![^(]*\))")
 
 
 class Spec(NamedTuple):
@@ -101,6 +102,15 @@ def parse(text: str, kind: Kind) -> Spec:
     return Spec(match[1], tuple(positional), tuple(named))
 
 
+def split(text: str) -> list[str]:
+    """The parts of a list from a command line: separated by commas outside brackets.
+
+    >>> split("rougeL(stem=no, references=mean), bleu")
+    ['rougeL(stem=no, references=mean)', 'bleu']
+    """
+    return [part.strip() for part in _COMMA.split(text) if part.strip()]
+
+
 def build(kind: Kind, text: str, **context: Any) -> Any:
     """The object that `text` describes: its class is a frozen dataclass whose fields are the
     settings. `context` fills fields that the caller knows (a task's labels) where they exist."""
@@ -118,6 +128,9 @@ def build(kind: Kind, text: str, **context: Any) -> Any:
         if key in given:
             raise error(f"'{text.strip()}': '{key}' is given twice")
         given[key] = value
+    for name, needed in fields.items():
+        if name not in given and needed.default is needed.default_factory is dataclasses.MISSING:
+            raise error(f"'{text.strip()}': '{name}' is needed; write {spec.name}({name}=...)")
     hints = get_type_hints(cls)
     settings = {key: _convert(hints[key], value, text, error) for key, value in given.items()}
     own = {f.name for f in dataclasses.fields(cls)}

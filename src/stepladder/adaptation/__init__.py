@@ -1,1 +1,19 @@
-"""Being written."""
+"""An adaptation: a checkpoint, a prompter and a reader, ready to answer.
+
+query --prompter--> prompt --engine--> completion --reader--> answer
+"""
+
+from stepladder.adaptation.adaptation import Adaptation
+from stepladder.adaptation.prompter import Demonstration, Demonstrations, Prompter
+from stepladder.adaptation.readers import LabelReader, Reader, Reading, TextReader
+
+__all__ = [
+    "Adaptation",
+    "Demonstration",
+    "Demonstrations",
+    "LabelReader",
+    "Prompter",
+    "Reader",
+    "Reading",
+    "TextReader",
+]

@@ -10,6 +10,7 @@ checkpoint in the hub's format, or a peft adapter that names its base.
 
 from __future__ import annotations
 
+from stepladder.checkpoints.encoder import open_encoder
 from stepladder.checkpoints.fingerprints import fingerprint
 from stepladder.checkpoints.loading import DTYPES, Loaded, load, load_tokenizer
 from stepladder.checkpoints.resolving import EMBEDDED, resolve
@@ -25,6 +26,7 @@ __all__ = [
     "fingerprint",
     "load",
     "load_tokenizer",
+    "open_encoder",
     "render",
     "resolve",
 ]

@@ -40,7 +40,8 @@ class RungSummary:
     """Unique in the study; carries the model's name where the study has several models."""
     model: str
     methods: tuple[str, ...]
-    state: Literal["measured", "failed"]
+    state: Literal["measured", "failed", "skipped"]
+    """`skipped`: not built, because a cheaper rung had reached the target."""
     error: str | None
     """Why it could not be built, with what to do."""
     metrics: Mapping[str, Score]
@@ -128,3 +129,32 @@ class Summary:
 
     def as_json(self) -> Json:
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Json) -> Summary:
+        """The inverse of `as_json`."""
+        fields = dict(data)
+        fields["verdict"] = Verdict(**_tuples(data["verdict"], "notes"))
+        fields["rungs"] = tuple(_rung(row) for row in data["rungs"])
+        fields["comparisons"] = tuple(Comparison(**row) for row in data["comparisons"])
+        fields["items"] = tuple(_item(row) for row in data["items"])
+        crossover = data["crossover"]
+        fields["crossover"] = Crossover(**crossover) if crossover else None
+        return cls(**fields)
+
+
+def _tuples(data: Json, *names: str) -> Json:
+    return {**data, **{name: tuple(data[name]) for name in names}}
+
+
+def _rung(data: Json) -> RungSummary:
+    fields = _tuples(data, "methods", "notes")
+    fields["metrics"] = {name: Score(**row) for name, row in data["metrics"].items()}
+    fields["cost"] = Cost(**data["cost"])
+    return RungSummary(**fields)
+
+
+def _item(data: Json) -> ShownItem:
+    fields = _tuples(data, "references")
+    fields["answers"] = {name: ShownAnswer(**row) for name, row in data["answers"].items()}
+    return ShownItem(**fields)

@@ -1,0 +1,140 @@
+"""The adaptation itself: data that answers queries when it is given an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stepladder.adaptation.prompter import Prompter
+from stepladder.adaptation.readers import Reader, TextReader, reader_from_json
+from stepladder.contracts import Engine
+from stepladder.records import (
+    Adapter,
+    Capabilities,
+    Checkpoint,
+    Completion,
+    Failure,
+    Generation,
+    Json,
+    Query,
+    Sampling,
+)
+
+if TYPE_CHECKING:
+    from stepladder.engines.hf import HFEngine
+
+OVER_CONTEXT = "prompt over the context"
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """A checkpoint, a prompter, a reader, and how tokens are drawn.
+
+    >>> Adaptation.load("my-summaries").answer("#Person1#: ...")   # doctest: +SKIP
+    'Person1 asks ...'
+    """
+
+    checkpoint: Checkpoint
+    prompter: Prompter = field(default_factory=Prompter)
+    reader: Reader = field(default_factory=TextReader)
+    sampling: Sampling = field(default_factory=Sampling)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_engine", None)
+
+    @property
+    def drawing(self) -> Sampling:
+        """The sampling with the prompter's stop strings."""
+        stop = (*self.sampling.stop, *self.prompter.stop)
+        return replace(self.sampling, stop=tuple(dict.fromkeys(stop)))
+
+    def generate(self, engine: Engine, queries: Sequence[Query]) -> Iterator[Generation]:
+        """Answers queries, in the order in which the engine finishes them."""
+        prompts = [self.prompter.render(query) for query in queries]
+        for completion in engine.generate(prompts, self.drawing):
+            rendered = engine.render(prompts[completion.index])
+            yield self._read(queries[completion.index], rendered, completion)
+
+    def _read(self, query: Query, rendered: str, completion: Completion) -> Generation:
+        if completion.finish == "over-context":
+            detail = f"{completion.tokens_in} tokens"
+            answer, failure = "", Failure(OVER_CONTEXT, detail=detail)
+        else:
+            answer, failure = self.reader.read(completion.text)
+        return Generation(
+            id=query.id,
+            prompt=rendered,
+            text=completion.text,
+            answer=answer,
+            tokens_in=completion.tokens_in,
+            tokens_out=completion.tokens_out,
+            seconds=completion.seconds,
+            finish=completion.finish,
+            failure=failure,
+        )
+
+    def answer(self, text: str) -> str:
+        """The answer to one input of the task; the model is loaded at the first call.
+
+        An unreadable completion gives the empty answer.
+        """
+        return next(self.generate(self._own_engine(), [Query("", text)])).answer
+
+    def _own_engine(self) -> HFEngine:
+        engine: HFEngine | None = self.__dict__["_engine"]
+        if engine is None:
+            from stepladder.engines.hf import HFEngine
+
+            engine = HFEngine(self.checkpoint)
+            object.__setattr__(self, "_engine", engine)
+        return engine
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Adaptation:
+        """Reads what `stepladder export` wrote."""
+        from stepladder.adaptation.export import load
+
+        return load(Path(folder))
+
+    def as_json(self) -> Json:
+        return {
+            "checkpoint": checkpoint_to_json(self.checkpoint),
+            "prompter": self.prompter.as_json(),
+            "reader": self.reader.as_json(),
+            "sampling": asdict(self.sampling),
+        }
+
+    @classmethod
+    def from_json(cls, data: Json) -> Adaptation:
+        return cls(
+            checkpoint_from_json(data["checkpoint"]),
+            Prompter.from_json(data["prompter"]),
+            reader_from_json(data["reader"]),
+            sampling_from_json(data["sampling"]),
+        )
+
+
+def sampling_from_json(data: Json) -> Sampling:
+    return Sampling(**{**data, "stop": tuple(data["stop"])})
+
+
+def checkpoint_to_json(checkpoint: Checkpoint) -> Json:
+    data: dict[str, Any] = asdict(checkpoint)
+    data["folder"] = str(checkpoint.folder)
+    for adapter in data["adapters"]:
+        adapter["folder"] = str(adapter["folder"])
+    return data
+
+
+def checkpoint_from_json(data: Json) -> Checkpoint:
+    adapters = tuple(Adapter(Path(a["folder"]), a["fingerprint"]) for a in data["adapters"])
+    return Checkpoint(
+        name=data["name"],
+        folder=Path(data["folder"]),
+        fingerprint=data["fingerprint"],
+        capabilities=Capabilities(**data["capabilities"]),
+        adapters=adapters,
+        parameters=data["parameters"],
+    )

@@ -1,0 +1,93 @@
+"""Writes an adaptation as a folder that stands alone, and reads it back.
+
+The weights are in peft's or transformers' own format, so that plain peft and transformers load
+them; beside them `stepladder.json` holds prompter, reader and sampling, and README.md is the model
+card. An adaptation on one adapter keeps it as an adapter on its base; on several, they are merged.
+
+What it does not cover: an adapter's base is named (hub id or folder), not copied. Loading compares
+its content hash and refuses another one.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from stepladder.adaptation.adaptation import Adaptation, sampling_from_json
+from stepladder.adaptation.prompter import Prompter
+from stepladder.adaptation.readers import reader_from_json
+from stepladder.checkpoints import load as load_model
+from stepladder.checkpoints import resolve
+from stepladder.errors import CheckpointError, OutputError
+
+FILE = "stepladder.json"
+FORMAT = 1
+_COPIED = (".safetensors", ".json", ".jinja", ".model", ".txt")
+_PICKLES = (".bin", ".pt")
+
+
+def save(adaptation: Adaptation, folder: Path, card: str) -> None:
+    """Writes `folder`, whole or not at all. Raises OutputError where it cannot."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise OutputError(f"{folder} exists and is not empty; name another folder")
+    part = folder.with_name(f".{folder.name}.part")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        _write_weights(adaptation, part)
+        data = adaptation.as_json()
+        data["checkpoint"] = {"name": adaptation.checkpoint.name}
+        data |= {"format": FORMAT, "identity": resolve(str(part)).identity}
+        text = json.dumps(data, ensure_ascii=False, indent=1)
+        (part / FILE).write_text(text, encoding="utf-8")
+        (part / "README.md").write_text(card, encoding="utf-8")
+        if folder.exists():
+            folder.rmdir()
+        part.rename(folder)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def load(folder: Path) -> Adaptation:
+    """Reads what `save` wrote. Raises CheckpointError for anything else."""
+    try:
+        data = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        if data["format"] > FORMAT:
+            raise CheckpointError(f"{folder / FILE} was written by a newer Stepladder; upgrade it")
+        prompter = Prompter.from_json(data["prompter"])
+        reader = reader_from_json(data["reader"])
+        sampling = sampling_from_json(data["sampling"])
+        identity = data["identity"]
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"{folder} holds no {FILE}; give a folder that `stepladder export` wrote"
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{folder / FILE} cannot be read: {error}; export again") from error
+    checkpoint = resolve(str(folder))
+    if checkpoint.identity != identity:
+        raise CheckpointError(
+            f"{folder}: its weights, or those of its base, are not the ones that were exported; "
+            "answers would differ, so export again"
+        )
+    return Adaptation(checkpoint, prompter, reader, sampling)
+
+
+def _write_weights(adaptation: Adaptation, folder: Path) -> None:
+    checkpoint = adaptation.checkpoint
+    if len(checkpoint.adapters) > 1:
+        model, tokenizer = load_model(checkpoint, for_training=True)
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        return
+    source = checkpoint.adapters[0].folder if checkpoint.adapters else checkpoint.folder
+    kinds = _COPIED if any(source.glob("*.safetensors")) else _COPIED + _PICKLES
+    for file in sorted(source.iterdir()):
+        if file.is_file() and file.suffix in kinds and file.name != FILE:
+            shutil.copyfile(file, folder / file.name)
+    templates = source / "additional_chat_templates"
+    if templates.is_dir():
+        shutil.copytree(templates, folder / templates.name)

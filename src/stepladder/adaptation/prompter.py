@@ -1,0 +1,104 @@
+r"""A prompter is data: an instruction, demonstrations, stop strings. Rendering is the same for all.
+
+    >>> shown = (Demonstration("r1", "two cats", "cats: 2"),)
+    >>> prompter = Prompter("Count.", Demonstrations(1, shown), stop=STOP)
+    >>> prompter.render(Query("q", "three dogs")).text
+    'Count.\n\nInput: two cats\nOutput: cats: 2\n\nInput: three dogs\nOutput:'
+
+The cue ends without a space, and the answer brings it (`Prompt.joint`): a trailing space would be a
+token of its own that models hardly ever saw before a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+
+from stepladder.records import Json, Prompt, Query, Turn
+from stepladder.retrieval import open_search
+
+STOP = ("\nInput:",)
+"""Brought by every method that shows examples, so that a base model does not go on with another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """A training row as it is shown."""
+
+    id: str
+    input: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstrations:
+    """Which demonstrations a query is shown: the first of a pool, or the nearest in it."""
+
+    k: int
+    pool: tuple[Demonstration, ...]
+    """Fixed: k rows and one to spare, for a query that is among them. Nearest: all rows."""
+    nearest: str | None = None
+    """`bm25`, or the name or folder of a sentence encoder; None: fixed."""
+
+    def shown(self, query: Query) -> list[Demonstration]:
+        """At most k demonstrations, none of them the query itself; the nearest stands last."""
+        chosen: list[Demonstration] = []
+        for demonstration in self._in_order(query):
+            if len(chosen) == self.k:
+                break
+            if demonstration.id != query.id and demonstration.input != query.input:
+                chosen.append(demonstration)
+        return chosen[::-1] if self.nearest else chosen
+
+    def _in_order(self, query: Query) -> Iterator[Demonstration]:
+        if self.nearest is None or self.k == 0:
+            yield from self.pool
+            return
+        search = open_search(self.nearest, tuple(d.input for d in self.pool))
+        yield from (self.pool[i] for i in search.ranked(query.input))
+
+
+@dataclass(frozen=True, slots=True)
+class Prompter:
+    """The sections of a prompt."""
+
+    instruction: str | None = None
+    demonstrations: Demonstrations | None = None
+    stop: tuple[str, ...] = ()
+
+    def render(self, query: Query) -> Prompt:
+        """The prompt of one query, as plain text and as turns of a chat."""
+        pairs = self.demonstrations.shown(query) if self.demonstrations else []
+        blocks = [f"Input: {d.input}\nOutput: {d.answer}" for d in pairs]
+        blocks.append(f"Input: {query.input}\nOutput:")
+        head = [self.instruction] if self.instruction else []
+        asked = [*(d.input for d in pairs), query.input]
+        asked[0] = "\n\n".join([*head, asked[0]])
+        turns: list[Turn] = []
+        for text, pair in zip(asked, pairs, strict=False):
+            turns += [Turn("user", text), Turn("assistant", pair.answer)]
+        turns.append(Turn("user", asked[-1]))
+        return Prompt("\n\n".join([*head, *blocks]), tuple(turns), joint=" ")
+
+    def with_shots(self, k: int) -> Prompter:
+        """The same prompter, showing fewer demonstrations."""
+        if self.demonstrations is None:
+            return self
+        return replace(self, demonstrations=replace(self.demonstrations, k=k))
+
+    def as_json(self) -> Json:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Json) -> Prompter:
+        shown = data["demonstrations"]
+        if shown is not None:
+            pool = tuple(Demonstration(**row) for row in shown["pool"])
+            shown = Demonstrations(shown["k"], pool, shown["nearest"])
+        return cls(data["instruction"], shown, tuple(data["stop"]))
+
+
+def instruct(instruction: str | None, labels: tuple[str, ...]) -> str | None:
+    """The instruction section: the task's own words and, where there are labels, the choice."""
+    choice = f"Answer with one of: {', '.join(labels)}." if labels else None
+    return "\n".join(filter(None, (instruction, choice))) or None

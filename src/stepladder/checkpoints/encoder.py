@@ -1,0 +1,53 @@
+"""The one sentence encoder that retrieval, nearest demonstrations and semantic measures share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stepladder.errors import CheckpointError, MissingExtraError
+
+
+class SentenceEncoder:
+    """A sentence-transformers model; vectors are scaled to length 1."""
+
+    def __init__(self, name: str, model: Any) -> None:
+        self._model = model
+        self.identity = name
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit vectors, shape (texts, dimensions)."""
+        vectors = self._model.encode(
+            list(texts), normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
+        )
+        return np.asarray(vectors, dtype=np.float32)
+
+
+@lru_cache(maxsize=2)
+def open_encoder(name: str) -> SentenceEncoder:
+    """Loads an encoder by its hub id or folder."""
+    folder = Path(name).expanduser()
+    if (os.sep in name or folder.exists()) and not (folder / "config.json").is_file():
+        looks_like_hub_id = name.count("/") == 1 and not name.startswith((".", "/", "~"))
+        if folder.exists() or not looks_like_hub_id:
+            raise CheckpointError(
+                f"encoder '{name}': no config.json there; give the folder of a sentence encoder, "
+                "or 'bm25'"
+            )
+    try:
+        from sentence_transformers import SentenceTransformer
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("hf", "an encoder for nearest demonstrations") from error
+    try:
+        return SentenceEncoder(name, SentenceTransformer(str(name), device="cpu"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"encoder '{name}' cannot be loaded ({str(error).splitlines()[0]}); "
+            "give the folder of a sentence encoder, or 'bm25'"
+        ) from error

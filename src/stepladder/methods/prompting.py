@@ -1,0 +1,102 @@
+"""Prompting: zero-shot, one-shot and few-shot, with demonstrations fixed or nearest.
+
+Fixed demonstrations are drawn from the training rows by a seed, the same for every query, balanced
+over labels where the task has them. Nearest demonstrations are chosen for each query by BM25 or by
+an encoder's vectors; the nearest stands last, beside the query. A row is never its own
+demonstration: a fixed draw holds one row to spare for that.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from stepladder.adaptation import Adaptation, Demonstration, Demonstrations, LabelReader
+from stepladder.adaptation.prompter import STOP
+from stepladder.contracts import Workbench
+from stepladder.errors import RungError
+from stepladder.records import Capabilities, Example
+
+
+@dataclass(frozen=True)
+class ZeroShot:
+    """Instruction and input alone."""
+
+    fills: ClassVar[str | None] = "demonstrations"
+    requires: ClassVar[Capabilities] = Capabilities()
+
+    def adapt(
+        self,
+        base: Adaptation,
+        train: Sequence[Example],
+        dev: Sequence[Example],
+        bench: Workbench,
+    ) -> Adaptation:
+        return base
+
+
+@dataclass(frozen=True)
+class FewShot:
+    """k training rows are shown before the query."""
+
+    k: int
+    """Demonstrations a prompt."""
+    nearest: str | None = None
+    """`bm25`, or the name or folder of a sentence encoder; without it the draw is fixed."""
+    seed: int | None = None
+    """Another seed is another draw; the study's own where it is not given."""
+
+    fills: ClassVar[str | None] = "demonstrations"
+    requires: ClassVar[Capabilities] = Capabilities()
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise RungError(f"few-shot({self.k}): give 1 or more demonstrations, or use zero-shot")
+
+    def adapt(
+        self,
+        base: Adaptation,
+        train: Sequence[Example],
+        dev: Sequence[Example],
+        bench: Workbench,
+    ) -> Adaptation:
+        if len(train) < self.k:
+            raise RungError(
+                f"few-shot({self.k}) needs {self.k} training rows, the task has {len(train)}"
+            )
+        rows = list(train)
+        if self.nearest is None:
+            labels = base.reader.labels if isinstance(base.reader, LabelReader) else ()
+            seed = bench.seed if self.seed is None else self.seed
+            rows = _draw(rows, self.k + 1, seed, balanced=bool(labels))
+        pool = tuple(Demonstration(row.id, row.input, row.references[0]) for row in rows)
+        shown = Demonstrations(self.k, pool, self.nearest)
+        stop = tuple(dict.fromkeys((*base.prompter.stop, *STOP)))
+        return replace(base, prompter=replace(base.prompter, demonstrations=shown, stop=stop))
+
+
+@dataclass(frozen=True)
+class OneShot(FewShot):
+    """One training row is shown before the query."""
+
+    k: int = 1
+
+
+def _draw(rows: Sequence[Example], count: int, seed: int, *, balanced: bool) -> list[Example]:
+    """A seeded draw without repetition; balanced takes the first reference's labels in turn."""
+    order = sorted(rows, key=lambda row: row.id)
+    random.Random(f"demonstrations {seed}").shuffle(order)
+    if not balanced:
+        return order[:count]
+    by_label: dict[str, list[Example]] = defaultdict(list)
+    for row in order:
+        by_label[row.references[0]].append(row)
+    taken: list[Example] = []
+    while len(taken) < min(count, len(order)):
+        for queue in by_label.values():
+            if queue and len(taken) < count:
+                taken.append(queue.pop(0))
+    return taken

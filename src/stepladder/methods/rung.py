@@ -1,0 +1,65 @@
+"""Reads a list of methods and refuses, before anything is spent, what it may not hold."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+
+from stepladder import registry
+from stepladder.contracts import Method
+from stepladder.errors import RungError
+from stepladder.records import Checkpoint
+
+_PLUS = re.compile(r"\+(?![^(]*\))")  # not inside brackets
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """A list of methods, read left to right."""
+
+    name: str
+    methods: tuple[Method, ...]
+
+    @property
+    def trains(self) -> bool:
+        return any(method.fills is None for method in self.methods)
+
+    def check(self, checkpoint: Checkpoint) -> None:
+        """Refuses what this model cannot do."""
+        for method in self.methods:
+            for need in fields(method.requires):
+                wanted = getattr(method.requires, need.name)
+                if wanted is True and not getattr(checkpoint.capabilities, need.name):
+                    raise RungError(
+                        f"rung '{self.name}' needs a model that {need.name}, "
+                        f"which {checkpoint.name} does not; leave it out for this model"
+                    )
+
+
+def parse_rung(text: str) -> Rung:
+    """A rung from its name in a task file or on the command line.
+
+    Raises RungError for an unknown method or setting and for an impossible list.
+    """
+    parts = [part.strip() for part in _PLUS.split(text)]
+    if not all(parts):
+        raise RungError(f"rung '{text}': a method is missing beside a '+'")
+    methods = tuple(registry.build("methods", part) for part in parts)
+    filled: dict[str, str] = {}
+    trained: str | None = None
+    for part, method in zip(parts, methods, strict=True):
+        if method.fills is None:
+            if trained is not None:
+                raise RungError(
+                    f"rung '{text}': both {trained} and {part} train; "
+                    "a rung has one training method for now, so make two rungs of it"
+                )
+            trained = part
+        elif method.fills in filled:
+            raise RungError(
+                f"rung '{text}': {filled[method.fills]} and {part} both fill the "
+                f"{method.fills} of the prompt; leave one out"
+            )
+        else:
+            filled[method.fills] = part
+    return Rung(" + ".join(" ".join(part.split()) for part in parts), methods)
