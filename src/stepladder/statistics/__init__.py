@@ -1,8 +1,42 @@
 """Arrays in, numbers out: intervals, tests, and bounds that hold whenever they are looked at.
 
 Nothing here knows what a rung, a metric or a prompt is.
+
+- `mean_bound` (betting) and `corpus_bound` (jackknife) carry the verdict;
+- `target_level` and `margin_level` share one error probability among a study's claims;
+- `detectable_difference` and `items_needed` predict what so many items can show;
+- `confidence_interval`, `approximate_randomisation` and `holm` describe.
 """
 
+from stepladder.statistics.betting import Side, mean_bound
 from stepladder.statistics.intervals import Interval, confidence_interval
+from stepladder.statistics.jackknife import corpus_bound, standard_error
+from stepladder.statistics.levels import (
+    WORST_PAIR_SD,
+    WORST_SD,
+    detectable_difference,
+    items_needed,
+    margin_level,
+    target_level,
+)
+from stepladder.statistics.randomisation import approximate_randomisation, holm
+from stepladder.statistics.units import Aggregate, Groups
 
-__all__ = ["Interval", "confidence_interval"]
+__all__ = [
+    "WORST_PAIR_SD",
+    "WORST_SD",
+    "Aggregate",
+    "Groups",
+    "Interval",
+    "Side",
+    "approximate_randomisation",
+    "confidence_interval",
+    "corpus_bound",
+    "detectable_difference",
+    "holm",
+    "items_needed",
+    "margin_level",
+    "mean_bound",
+    "standard_error",
+    "target_level",
+]

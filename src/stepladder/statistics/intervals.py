@@ -1,8 +1,8 @@
 """Confidence intervals of any score, by resampling the statistics of its examples.
 
 The bias-corrected and accelerated bootstrap (BCa: Efron 1987, "Better Bootstrap Confidence
-Intervals", JASA 82, equations 3.8 and 6.6). It describes; the verdict rests on the bounds of
-`betting` and `jackknife`, whose error does not depend on when they are looked at.
+Intervals", JASA 82; the formulas are those of Efron & Tibshirani 1993, section 14.3). It
+describes; the verdict rests on the bounds of `betting` and `jackknife`.
 
     confidence_interval(metric.aggregate, statistics)   # Interval(low=0.431, high=0.498)
 """
