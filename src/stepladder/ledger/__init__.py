@@ -13,8 +13,8 @@ loses at most the transaction in flight.
 What it does not do: it never deletes, and it trusts its own file (no signatures).
 """
 
-from stepladder.ledger.ledger import Ledger, StudyEntry
+from stepladder.ledger.ledger import DEFAULT_LEDGER, Ledger, StudyEntry
 from stepladder.ledger.log import Event, StudyLog
 from stepladder.ledger.store import Store
 
-__all__ = ["Event", "Ledger", "Store", "StudyEntry", "StudyLog"]
+__all__ = ["DEFAULT_LEDGER", "Event", "Ledger", "Store", "StudyEntry", "StudyLog"]

@@ -18,7 +18,7 @@ from stepladder.ledger.log import Event, StudyLog, read_events
 from stepladder.ledger.schema import events, migrate, now, studies
 from stepladder.records import Json
 
-DEFAULT = "runs/ledger.db"
+DEFAULT_LEDGER = "runs/ledger.db"
 
 
 class StudyEntry(NamedTuple):
@@ -39,7 +39,7 @@ class Ledger:
         self._database = Database(path)
 
     @classmethod
-    def open(cls, url: str | Path = DEFAULT, *, create: bool = True) -> Self:
+    def open(cls, url: str | Path = DEFAULT_LEDGER, *, create: bool = True) -> Self:
         """Opens a ledger, by its path or as an SQLAlchemy URL of SQLite (`sqlite:///runs/x.db`).
 
         A file that is not there is made, or with `create=False` refused. An older schema is
