@@ -86,7 +86,10 @@ def _tail_ids(
 ) -> list[int]:
     """Ids of `tail` as they follow `before` in one text, with the end token at the end."""
     encoded = tokenizer(
-        before + tail, add_special_tokens=not chat, return_offsets_mapping=tokenizer.is_fast
+        before + tail,
+        add_special_tokens=not chat,
+        return_offsets_mapping=tokenizer.is_fast,
+        verbose=False,
     )
     ids = list(encoded["input_ids"])
     if ids[: len(prompt_ids)] == prompt_ids:
@@ -119,7 +122,8 @@ def _end(tokenizer: PreTrainedTokenizerBase) -> int:
 
 
 def _ids(tokenizer: PreTrainedTokenizerBase, text: str, *, special: bool) -> list[int]:
-    return list(tokenizer(text, add_special_tokens=special)["input_ids"])
+    # Not verbose: too long a prompt is the engine's to refuse, not the tokenizer's to warn about.
+    return list(tokenizer(text, add_special_tokens=special, verbose=False)["input_ids"])
 
 
 def _through_template(

@@ -1,1 +1,9 @@
-"""Being written."""
+"""ASK: engines that put prompts to a model; none knows task, method or metric.
+
+    engine = registry.load("engines", "hf")(resolve("embedded"))
+    for completion in engine.generate([prompt], Sampling(max_new_tokens=20)):
+        print(completion.text)
+
+`hf` runs transformers in this process; `fake` answers from a function, for tests and dry runs.
+Importing this room loads no torch: `stepladder.engines.hf` does when a model is first needed.
+"""

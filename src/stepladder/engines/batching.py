@@ -1,0 +1,45 @@
+"""Which prompts are answered together: equal ones once, the others by length and a token budget.
+
+    requests = gather(encoded)                     # [Request(ids, places), ...], longest first
+    batch = take(requests, budget=8192, room=64)   # rows * (longest + room) <= budget
+
+Rows of one length waste no padding. The longest batch goes first, so that a budget which is too
+large for this machine's memory shows at once and not after an hour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Request(NamedTuple):
+    """One distinct prompt."""
+
+    ids: tuple[int, ...]
+    places: tuple[int, ...]
+    """Where it stands in the list that was asked."""
+    rendered: str
+
+
+def gather(encoded: Sequence[tuple[str, Sequence[int]]]) -> list[Request]:
+    """Rendered prompts with their token ids to distinct requests, longest first."""
+    places: dict[tuple[str, tuple[int, ...]], list[int]] = {}
+    for place, (rendered, ids) in enumerate(encoded):
+        places.setdefault((rendered, tuple(ids)), []).append(place)
+    requests = [Request(ids, tuple(at), rendered) for (rendered, ids), at in places.items()]
+    return sorted(requests, key=lambda r: (-len(r.ids), r.places))
+
+
+def take(requests: Sequence[Request], *, budget: int, room: int) -> Sequence[Request]:
+    """The first requests that fit into `budget` tokens with `room` tokens an answer; at least one.
+
+    `requests` come longest first, so the first one's length is what all rows are padded to.
+    """
+    width = len(requests[0].ids) + room
+    return requests[: max(1, budget // width)]
+
+
+def tokens_of(batch: Sequence[Request], *, room: int) -> int:
+    """Tokens that a batch takes up, padding and answers included."""
+    return len(batch) * (len(batch[0].ids) + room)
