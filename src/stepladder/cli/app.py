@@ -12,3 +12,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback()
+def root() -> None:
+    """Find the cheapest way to make an open LLM good enough at one task, and prove it."""
+    # Without a callback typer drops the command's name while there is only one.
