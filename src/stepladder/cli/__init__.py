@@ -11,7 +11,10 @@ from importlib import import_module
 from stepladder.cli.app import app
 from stepladder.errors import StepladderError
 
-COMMANDS: tuple[str, ...] = ()
+COMMANDS: tuple[str, ...] = (
+    "ask",
+    "score",
+)
 
 
 def main() -> None:
