@@ -1,0 +1,154 @@
+"""Episodes: rows of training text, in exactly the form in which Stepladder renders its prompts.
+
+    {instruction}\\n\\nInput: {x1}\\nOutput: {y1}\\n\\nInput: {query}\\nOutput: {answer}<|end|>
+
+Every answer is learned from, not only the last one. After each answer the target is the end token,
+although the row goes on with the next example: so a model that has answered stops, whatever the
+number of demonstrations was. Other tokens of an episode count with `PROMPT_WEIGHT`.
+
+A row depends on (seed, step, number) alone, so a resumed run sees the same rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import NamedTuple
+
+from .families import FAMILIES, stories
+from .form import Form, Item
+
+PROMPT_WEIGHT = 0.1
+STORY_SHARE = 0.12
+#: Rows that go on until the context is full, so that every position up to 1,024 is trained.
+LONG_SHARE = 0.008
+MAX_TOKENS = 1024
+_COUNTS = {0: 0.16, 1: 0.16, 2: 0.14, 3: 0.1, 4: 0.2, 5: 0.06, 6: 0.06, 7: 0.04, 8: 0.08}
+
+
+class Piece(NamedTuple):
+    """A run of text, and whether it is an answer."""
+
+    text: str
+    is_answer: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """Token ids, the id that each position shall predict, and how much that counts."""
+
+    ids: list[int]
+    targets: list[int]
+    weights: list[float]
+
+
+def header(instruction: str | None, labels: tuple[str, ...], evidence: tuple[str, ...]) -> str:
+    """What stands before the first example."""
+    lines = [] if instruction is None else [instruction]
+    if instruction is not None and labels:
+        lines.append(f"Answer with one of: {', '.join(labels)}.")
+    text = "\n".join(lines) + "\n\n" if lines else ""
+    if evidence:
+        notes = "\n".join(f"[{i}] {note}" for i, note in enumerate(evidence, 1))
+        text += f"Evidence:\n{notes}\n\n"
+    return text
+
+
+def pieces(head: str, items: list[Item]) -> list[Piece]:
+    """The episode as runs of text, answers apart."""
+    out: list[Piece] = []
+    for number, item in enumerate(items):
+        lead = head if number == 0 else "\n\n"
+        out.append(Piece(f"{lead}Input: {item.input}\nOutput:", False))
+        out.append(Piece(f" {item.answer}", True))
+    return out
+
+
+def prompt(head: str, items: list[Item]) -> str:
+    """The prompt that asks for the last item's answer."""
+    return "".join(piece.text for piece in pieces(head, items)[:-1])
+
+
+def draw_items(rng: Random, form: Form, count: int) -> list[Item]:
+    """Items of one form; some repeat an earlier one exactly."""
+    items: list[Item] = []
+    for _ in range(count):
+        if items and rng.random() < form.repeats:
+            items.append(rng.choice(items))
+        else:
+            items.append(form.make(rng))
+    return items
+
+
+def draw_form(rng: Random) -> Form:
+    """A form of a family, by the families' shares."""
+    draws = [draw for draw, _ in FAMILIES.values()]
+    return rng.choices(draws, [share for _, share in FAMILIES.values()])[0](rng)
+
+
+def draw_pieces(rng: Random) -> list[Piece]:
+    """The text of one row: an episode, or a plain text as a single answer."""
+    if rng.random() < STORY_SHARE:
+        return [Piece(stories.text(rng), True)]
+    form = draw_form(rng)
+    told = bool(form.instructions) and rng.random() < 0.8
+    count = rng.choices(list(_COUNTS), list(_COUNTS.values()))[0]
+    count = max(count, form.demonstrations if told else max(2, form.demonstrations))
+    if form.name == "labelling/drawn":
+        count = rng.randint(4, 14)
+    if rng.random() < LONG_SHARE:
+        count = 80
+    items = draw_items(rng, form, count + 1)
+    if any(item.evidence for item in items):
+        items = [rng.choice(items)]
+    instruction = rng.choice(form.instructions) if told else None
+    return pieces(header(instruction, form.labels, items[-1].evidence), items)
+
+
+def encode_row(parts: list[Piece], encode: Callable[[str], list[int]], end: int) -> Row:
+    """Tokens, shifted targets and weights; examples that do not fit are left off."""
+    ids: list[int] = []
+    answer: list[bool] = []
+    for part in parts:
+        new = encode(part.text)
+        if len(ids) + len(new) >= MAX_TOKENS and part.is_answer and len(parts) == 1:
+            new = new[: MAX_TOKENS - 1]
+        if len(ids) + len(new) >= MAX_TOKENS:
+            break
+        ids += new
+        answer += [part.is_answer] * len(new)
+    while answer and not answer[-1]:
+        ids.pop()
+        answer.pop()
+    targets, weights = ids[1:] + [end], [0.0] * len(ids)
+    for i in range(len(ids)):
+        follows = i + 1 < len(ids) and answer[i + 1]
+        weights[i] = 1.0 if follows else PROMPT_WEIGHT
+        if answer[i] and not follows:
+            targets[i], weights[i] = end, 1.0
+    return Row(ids, targets, weights)
+
+
+def rows_of_step(
+    seed: int, step: int, tokens: int, encode: Callable[[str], list[int]], end: int
+) -> list[Row]:
+    """The rows of a training step: as many as reach the number of tokens."""
+    rng = Random(f"{seed}/{step}")
+    rows: list[Row] = []
+    total = 0
+    while total < tokens:
+        row = encode_row(draw_pieces(rng), encode, end)
+        if row.ids:
+            rows.append(row)
+            total += len(row.ids)
+    return rows
+
+
+def data_hash(seed: int, rows: int) -> str:
+    """SHA-256 over the text of the first rows, to tell that two machines make the same data."""
+    rng, digest = Random(f"{seed}/0"), hashlib.sha256()
+    for _ in range(rows):
+        digest.update("".join(piece.text for piece in draw_pieces(rng)).encode() + b"\0")
+    return digest.hexdigest()
