@@ -1,0 +1,119 @@
+"""LoRA: two low-rank matrices beside each linear layer are trained, the model stays as it is.
+
+    Lora(rank=16).adapt(base, train, dev, bench).checkpoint.adapters[-1].folder
+
+Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models" (arXiv 2106.09685); all linear
+layers rather than attention alone after Dettmers et al., "QLoRA" (arXiv 2305.14314), section 4.
+The work is peft's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from stepladder.adaptation import Adaptation
+from stepladder.contracts import Workbench
+from stepladder.errors import RungError
+from stepladder.methods import tuning
+from stepladder.records import Adapter, Capabilities, Example, FitSettings
+
+ALL_LINEAR = "all-linear"
+
+
+@dataclass(frozen=True)
+class Lora:
+    """A low-rank adapter on top of the checkpoint."""
+
+    rank: int = 8
+    """Columns of the two matrices: what the adapter can learn, and its size."""
+    alpha: float | None = None
+    """The adapter's output is scaled by alpha / rank; 2 * rank where it is not given."""
+    dropout: float = 0.0
+    """Share of the adapter's inputs dropped while training."""
+    targets: str = ALL_LINEAR
+    """`all-linear`, or the names of layers: `q_proj|v_proj`."""
+    epochs: float | None = None
+    """Passes over the training rows at most; without it 3, or more where rows are few."""
+    lr: float | None = None
+    """The highest learning rate; without it one for the model's width."""
+    batch_size: int = 8
+    """Rows an update."""
+    patience: int = 2
+    """Looks at dev without a lower loss before training stops; 0 never stops."""
+
+    fills: ClassVar[str | None] = None
+    requires: ClassVar[Capabilities] = Capabilities(trains=True)
+
+    def __post_init__(self) -> None:
+        if self.rank < 1:
+            raise RungError(f"lora: rank is {self.rank}; give 1 or more (8 is the default)")
+        if self.alpha is not None and self.alpha <= 0:
+            raise RungError(f"lora: alpha is {self.alpha}; give a number above 0")
+        if not 0 <= self.dropout < 1:
+            raise RungError(f"lora: dropout is {self.dropout}; give a number from 0 to below 1")
+        if not all(self._names()):
+            raise RungError(f"lora: targets is '{self.targets}'; give all-linear or q_proj|v_proj")
+        tuning.check_fit("lora", self.epochs, self.lr, self.batch_size, self.patience)
+
+    def fit_settings(self) -> FitSettings:
+        return tuning.fit_settings(self.epochs, self.lr, self.batch_size, self.patience)
+
+    def adapt(
+        self,
+        base: Adaptation,
+        train: Sequence[Example],
+        dev: Sequence[Example],
+        bench: Workbench,
+    ) -> Adaptation:
+        build = tuning.train(self, "adapter", base, train, dev, bench)
+        adapters = (*base.checkpoint.adapters, Adapter(build.folder, build.fingerprint))
+        return replace(base, checkpoint=replace(base.checkpoint, adapters=adapters))
+
+    def prepare(self, model: Any) -> Any:
+        """The model with an adapter in it, all else frozen. Raises RungError for a target that the
+        model does not have."""
+        from peft import LoraConfig, get_peft_model
+
+        seq2seq = bool(getattr(model.config, "is_encoder_decoder", False))
+        return get_peft_model(
+            model,
+            LoraConfig(
+                r=self.rank,
+                lora_alpha=self.alpha or 2 * self.rank,  # type: ignore[arg-type]  # peft divides it
+                lora_dropout=self.dropout,
+                target_modules=self._targets(model),
+                task_type="SEQ_2_SEQ_LM" if seq2seq else "CAUSAL_LM",
+            ),
+        )
+
+    def save(self, model: Any, folder: Path) -> None:
+        for config in model.peft_config.values():
+            # peft keeps them as a set, whose order differs from process to process.
+            config.target_modules = sorted(config.target_modules)
+        model.save_pretrained(str(folder), save_embedding_layers=False)
+        (folder / "README.md").unlink(missing_ok=True)  # peft's form for a card, all blanks
+
+    def _names(self) -> list[str]:
+        return [name.strip() for name in self.targets.split("|")]
+
+    def _targets(self, model: Any) -> str | list[str]:
+        if self.targets == ALL_LINEAR:
+            return ALL_LINEAR
+        from torch import nn
+        from transformers.pytorch_utils import Conv1D
+
+        there = {
+            name.rpartition(".")[2]
+            for name, module in model.named_modules()
+            if isinstance(module, nn.Linear | Conv1D)
+        }
+        missing = [name for name in self._names() if name not in there]
+        if missing:
+            raise RungError(
+                f"lora: the model has no linear layer '{missing[0]}'; it has "
+                f"{', '.join(sorted(there))}"
+            )
+        return self._names()

@@ -1,0 +1,90 @@
+"""What all training methods share: their settings' checks, and the job they hand to the bench.
+
+A method renders its training rows through the prompter that stands to its left in the list, so
+`few-shot(2) + lora` trains on prompts with demonstrations and `lora + few-shot(2)` does not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from stepladder import registry
+from stepladder.adaptation import Adaptation
+from stepladder.contracts import Workbench
+from stepladder.errors import RungError
+from stepladder.records import Build, Example, FitSettings, Prompt, TrainingJob
+from stepladder.training import learning_rate
+
+EPOCHS = 3.0
+UPDATES = 150
+MOST_EPOCHS = 15.0
+
+
+def check_fit(
+    name: str, epochs: float | None, lr: float | None, batch_size: int, patience: int
+) -> None:
+    """Refuses settings that no training can have. Raises RungError."""
+    if epochs is not None and not (math.isfinite(epochs) and epochs > 0):
+        raise RungError(f"{name}: epochs is {epochs}; give a number above 0")
+    if lr is not None and not (math.isfinite(lr) and 0 < lr < 1):
+        raise RungError(f"{name}: lr is {lr}; give a number above 0 and below 1, such as 5e-4")
+    if batch_size < 1:
+        raise RungError(f"{name}: batch_size is {batch_size}; give 1 or more")
+    if patience < 0:
+        raise RungError(f"{name}: patience is {patience}; give 0 (never stop early) or more")
+
+
+def fit_settings(
+    epochs: float | None, lr: float | None, batch_size: int, patience: int
+) -> FitSettings:
+    """The settings as far as they are known without rows and model."""
+    fit = FitSettings(
+        epochs=EPOCHS if epochs is None else epochs, batch_size=batch_size, patience=patience
+    )
+    return fit if lr is None else replace(fit, learning_rate=lr)
+
+
+def train(
+    method: Any,
+    share: Literal["adapter", "all"],
+    base: Adaptation,
+    train: Sequence[Example],
+    dev: Sequence[Example],
+    bench: Workbench,
+) -> Build:
+    """Renders the rows, settles what was left open (the learning rate by the model's width, the
+    epochs by the number of rows), and has the bench train."""
+    name = "lora" if share == "adapter" else "full"
+    if not train:
+        raise RungError(f"{name} needs training rows, and the task has none; give data.train")
+    fit = method.fit_settings()
+    if method.lr is None:
+        fit = replace(fit, learning_rate=learning_rate(base.checkpoint, share))
+    if method.epochs is None:
+        fit = replace(fit, epochs=epochs_for(len(train), method.batch_size))
+    job = TrainingJob(
+        method=registry.describe(name, method),
+        checkpoint=base.checkpoint,
+        train=_pairs(base, train),
+        dev=_pairs(base, dev),
+        fit=fit,
+        seed=bench.seed,
+    )
+    return bench.train(job)
+
+
+def epochs_for(rows: int, batch_size: int) -> float:
+    """Three passes, or as many as make 150 updates where rows are few, at most 15.
+
+    >>> epochs_for(1000, 8), epochs_for(200, 8), epochs_for(3, 8)
+    (3.0, 6.0, 15.0)
+    """
+    updates = math.ceil(rows / batch_size)
+    return min(MOST_EPOCHS, max(EPOCHS, float(math.ceil(UPDATES / updates))))
+
+
+def _pairs(base: Adaptation, rows: Sequence[Example]) -> tuple[tuple[Prompt, str], ...]:
+    return tuple((base.prompter.render(row.query), row.references[0]) for row in rows)

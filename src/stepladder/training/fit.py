@@ -1,0 +1,221 @@
+"""The one fit loop: transformers' Trainer with what a ladder of adaptations needs of it.
+
+    model, tokenizer = load(job.checkpoint, for_training=True)
+    fitted = fit(model, tokenizer, job, work, reporter, meter)
+    fitted.method.save(fitted.model, folder)
+
+The method says what is trained; this loop says how: AdamW, a linear rise and fall of the learning
+rate, the loss on the answers alone, dev's loss at every checkpoint, a stop when it no longer
+falls, and the best weights at the end. Killed at any moment and started again, it ends with the
+same weights (`tests/training`), on the same machine and with the same number of threads.
+
+What is NOT covered: several devices, accumulated gradients, weights that do not fit one device.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from transformers import EarlyStoppingCallback, PrinterCallback, TrainingArguments, set_seed
+
+from stepladder import registry
+from stepladder.contracts import TrainingMethod
+from stepladder.errors import TrainingError
+from stepladder.records import Json, Prompt, TrainingJob
+from stepladder.training.batches import Collator, Encoded, encode
+from stepladder.training.loop import Reports, StepladderTrainer
+from stepladder.training.memory import MemoryMeter
+from stepladder.training.precision import choose
+from stepladder.training.progress import Reporter
+from stepladder.training.workfolder import WorkFolder
+
+_LONGEST_STRETCH = 250
+"""Updates between two looks at dev (and two checkpoints), where an epoch is longer than this."""
+_LOGGED = 50
+"""About how many points of the training loss the log keeps."""
+
+
+class Fitted(NamedTuple):
+    """A trained model, not yet written."""
+
+    method: TrainingMethod
+    model: Any
+    trainable: int
+    log: Json
+
+
+class _Plan(NamedTuple):
+    """Updates: in all, and from one look at dev to the next."""
+
+    steps: int
+    stretch: int
+
+
+def fit(
+    model: Any,
+    tokenizer: Any,
+    job: TrainingJob,
+    work: WorkFolder,
+    reporter: Reporter,
+    meter: MemoryMeter,
+) -> Fitted:
+    """Trains `model` in place and returns it with the best weights that dev has seen.
+
+    Goes on from the newest checkpoint in `work`, if there is one. Raises TrainingError where no
+    row fits the context and where loss or gradient stop being numbers.
+    """
+    method: TrainingMethod = registry.build("methods", job.method)
+    train, dev = (_encoded(tokenizer, job, pairs) for pairs in (job.train, job.dev))
+    if not train.rows:
+        raise TrainingError(
+            f"{job.method}: none of the {len(job.train)} training rows fits the model's context of "
+            f"{job.checkpoint.capabilities.context} tokens; shorten the inputs or show fewer "
+            "demonstrations"
+        )
+    plan = _plan(job, len(train.rows))
+    set_seed(job.seed)
+    model = method.prepare(model)
+    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    caches = getattr(model.config, "use_cache", True)
+    args = _arguments(job, work, plan, _settled_precision(model, work), dev=bool(dev.rows))
+    trainer = StepladderTrainer(
+        model=model,
+        args=args,
+        data_collator=_collator(model, tokenizer, job),
+        train_dataset=train.rows,  # type: ignore[arg-type]  # a list is all that it needs
+        eval_dataset=dev.rows or None,  # type: ignore[arg-type]
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(Reports(trainer, reporter, meter))
+    if dev.rows and job.fit.patience > 0:
+        trainer.add_callback(EarlyStoppingCallback(job.fit.patience))
+    _run(trainer, work, job)
+    # The Trainer switches the cache off in the configuration, which a saved checkpoint would keep.
+    model.config.use_cache = caches
+    log = _log(job, work, plan, train, dev)
+    return Fitted(method, trainer.model, trainable, log)
+
+
+def _encoded(tokenizer: Any, job: TrainingJob, pairs: Sequence[tuple[Prompt, str]]) -> Encoded:
+    able = job.checkpoint.capabilities
+    return encode(tokenizer, pairs, encoder_decoder=able.encoder_decoder, context=able.context)
+
+
+def _plan(job: TrainingJob, rows: int) -> _Plan:
+    epoch = math.ceil(rows / job.fit.batch_size)
+    steps = max(1, math.ceil(epoch * job.fit.epochs))
+    return _Plan(steps, min(steps, epoch, _LONGEST_STRETCH))
+
+
+def _collator(model: Any, tokenizer: Any, job: TrainingJob) -> Collator:
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return Collator(
+        pad=tokenizer.pad_token_id or 0,
+        encoder_decoder=job.checkpoint.capabilities.encoder_decoder,
+        cuts_logits="logits_to_keep" in inspect.signature(base.forward).parameters,
+    )
+
+
+def _settled_precision(model: Any, work: WorkFolder) -> str:
+    """Measured once: a training that goes on must not choose otherwise."""
+    settled = work.settled()
+    if "precision" not in settled:
+        chosen = choose(model, rows=1024)
+        settled |= {"precision": chosen.name, "bf16_speed_up": chosen.ratio}
+        work.settle(settled)
+    return str(settled["precision"])
+
+
+def _arguments(
+    job: TrainingJob, work: WorkFolder, plan: _Plan, precision: str, *, dev: bool
+) -> TrainingArguments:
+    return TrainingArguments(
+        output_dir=str(work.checkpoints),
+        num_train_epochs=job.fit.epochs,
+        per_device_train_batch_size=job.fit.batch_size,
+        per_device_eval_batch_size=job.fit.batch_size,
+        learning_rate=job.fit.learning_rate,
+        lr_scheduler_type="linear",
+        warmup_steps=math.ceil(plan.steps * job.fit.warmup),
+        weight_decay=0.0,
+        max_grad_norm=1.0,
+        seed=job.seed,
+        bf16=precision == "bf16",
+        use_cpu=not torch.cuda.is_available(),
+        dataloader_pin_memory=torch.cuda.is_available(),
+        eval_strategy="steps" if dev else "no",
+        eval_steps=plan.stretch,
+        save_strategy="steps",
+        save_steps=plan.stretch,
+        save_total_limit=2,  # the newest and, by transformers' rule, always the best
+        load_best_model_at_end=dev,
+        metric_for_best_model="loss",
+        greater_is_better=False,
+        restore_callback_states_from_checkpoint=True,  # else early stopping forgets its patience
+        logging_steps=max(1, plan.steps // _LOGGED),
+        logging_nan_inf_filter=False,
+        remove_unused_columns=False,
+        label_names=["labels"],
+        report_to=[],
+        disable_tqdm=True,
+        log_level="error",
+    )
+
+
+def _run(trainer: StepladderTrainer, work: WorkFolder, job: TrainingJob) -> None:
+    newest = work.newest_checkpoint()
+    if newest is not None and _is_over(newest, job):
+        # Killed between its last checkpoint and its outcome. The Trainer would start another
+        # epoch, since it clears the wish to stop whenever it begins.
+        trainer.load_weights(_best(newest) or newest)
+        return
+    trainer.train(resume_from_checkpoint=None if newest is None else str(newest))
+
+
+def _is_over(checkpoint: Path, job: TrainingJob) -> bool:
+    state = _state(checkpoint)
+    stopping = state["stateful_callbacks"].get("EarlyStoppingCallback")
+    waited = stopping["attributes"]["early_stopping_patience_counter"] if stopping else 0
+    stopped = stopping is not None and waited >= job.fit.patience
+    return bool(stopped or state["global_step"] >= state["max_steps"])
+
+
+def _best(checkpoint: Path) -> Path | None:
+    """The best checkpoint as the newest names it, looked for beside it: the folder may have been
+    moved since."""
+    best = _state(checkpoint)["best_model_checkpoint"]
+    return None if best is None else checkpoint.parent / Path(best).name
+
+
+def _state(checkpoint: Path) -> Json:
+    state: Json = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    return state
+
+
+def _log(job: TrainingJob, work: WorkFolder, plan: _Plan, train: Encoded, dev: Encoded) -> Json:
+    """From the newest checkpoint, which knows the attempts before this one too."""
+    newest = work.newest_checkpoint()
+    state = {} if newest is None else _state(newest)
+    history = state.get("log_history", [])
+    done = state.get("global_step", 0)
+    return {
+        "rows": {"train": len(train.rows), "dev": len(dev.rows)},
+        "left_out": {
+            "reason": f"over the context of {job.checkpoint.capabilities.context} tokens",
+            "train": train.too_long,
+            "dev": dev.too_long,
+        },
+        "steps": {"planned": plan.steps, "done": done},
+        "stopped_early": done < plan.steps,
+        "stopped_by": "dev's loss" if dev.rows else "the plan alone: there are no dev rows",
+        "best_step": state.get("best_global_step"),
+        "losses": [[h["step"], round(h["loss"], 5)] for h in history if "loss" in h],
+        "dev_losses": [[h["step"], round(h["eval_loss"], 5)] for h in history if "eval_loss" in h],
+        **work.settled(),
+    }

@@ -1,0 +1,61 @@
+"""The memory that a training takes, without what its libraries take.
+
+    meter = MemoryMeter()       # after the imports, before the model is loaded
+    ...                         # load, train
+    meter.peak()                # bytes above the start
+
+On a CUDA device the allocator's peak is what runs out, so that is what counts there. On Linux the
+kernel keeps the resident peak (VmHWM in proc(5)) and writing 5 to clear_refs sets it back to the
+present size. Elsewhere getrusage gives the peak since the process began, imports among it, which
+is the same number unless the imports' own peak was higher than the training's.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+_STATUS = Path("/proc/self/status")
+_CLEAR = Path("/proc/self/clear_refs")
+
+
+class MemoryMeter:
+    """Measures from its making on."""
+
+    def __init__(self) -> None:
+        try:
+            _CLEAR.write_text("5")
+        except (
+            OSError
+        ):  # not Linux, or a container that does not allow it: the peak stands as it is
+            pass
+        self._start = _resident("VmRSS") or _usage_peak()
+
+    def peak(self) -> int | None:
+        """Bytes; None where this system does not tell."""
+        import torch
+
+        if torch.cuda.is_available():
+            return int(torch.cuda.max_memory_allocated())
+        peak = _resident("VmHWM") or _usage_peak()
+        if peak is None or self._start is None:
+            return None
+        return max(0, peak - self._start)
+
+
+def _resident(field: str) -> int | None:
+    if not _STATUS.exists():
+        return None
+    for line in _STATUS.read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+def _usage_peak() -> int | None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

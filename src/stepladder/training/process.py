@@ -1,0 +1,97 @@
+"""A training in a process of its own: started, watched, ended, and its failures named."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from stepladder.errors import TrainingError
+from stepladder.records import Build, TrainingJob
+from stepladder.training.progress import Follower, Progress
+from stepladder.training.workfolder import WorkFolder
+
+_ENVIRONMENT = {
+    "HF_HUB_OFFLINE": "1",  # weights are local by now; peft else asks the hub when it saves
+    "TOKENIZERS_PARALLELISM": "false",
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+def run_job(
+    job: TrainingJob, folder: Path, *, on_progress: Callable[[Progress], None] | None = None
+) -> Build:
+    """Trains, or goes on with the training that `folder` holds, or returns what it holds when it
+    is done.
+
+    Blocks until the end. KeyboardInterrupt ends the training at once and leaves the folder as it
+    is; called again, the training goes on from its last checkpoint to the same weights as without
+    the interruption. Raises TrainingError when there are no usable weights, saying why and what to
+    do; the folder stays.
+    """
+    work = WorkFolder(folder)
+    work.open_for(job)
+    done = work.build()
+    if done is not None:
+        return done
+    code = _run(work, on_progress)
+    build = work.build()
+    if code == 0 and build is not None:
+        return build
+    raise TrainingError(work.failure() or _unsaid(code, job, work))
+
+
+def lower_what(job: TrainingJob) -> str:
+    """What to do about a training that needs more memory than there is."""
+    smaller = (
+        f"lower batch_size (now {job.fit.batch_size})"
+        if job.fit.batch_size > 1
+        else "leave out the longest rows or show fewer demonstrations (batch_size is 1 already)"
+    )
+    return f"{smaller}, or take a smaller model"
+
+
+def _run(work: WorkFolder, on_progress: Callable[[Progress], None] | None) -> int:
+    """The exit code of the worker, which has a session of its own so that a Ctrl-C at the terminal
+    reaches only this process, and all of it can be ended together."""
+    command = [sys.executable, "-P", "-m", "stepladder.training.worker", str(work.root)]
+    follower = Follower(work.progress, from_end=True)
+    with work.log.open("ab") as log:
+        worker = subprocess.Popen(
+            [*command, str(os.getpid())],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=os.environ | _ENVIRONMENT,
+            start_new_session=True,
+        )
+    try:
+        while True:
+            code = worker.poll()
+            for progress in follower.new():
+                if on_progress is not None:
+                    on_progress(progress)
+            if code is not None:
+                return code
+            time.sleep(0.05)
+    finally:
+        if worker.poll() is None:
+            os.killpg(worker.pid, signal.SIGKILL)
+            worker.wait()
+
+
+def _unsaid(code: int, job: TrainingJob, work: WorkFolder) -> str:
+    """The message for a worker that ended without leaving one."""
+    if code == -signal.SIGKILL:
+        seen = [r.memory for r in Follower(work.progress).new() if r.memory is not None]
+        amount = f" after {max(seen) / 2**30:.2f} GiB" if seen else ""
+        return (
+            f"{job.method}: the system ended the training{amount}, most often because memory "
+            f"ran out; {lower_what(job)}; starting again goes on where it was"
+        )
+    ended = f"signal {-code}" if code < 0 else f"exit code {code}"
+    return f"{job.method}: the training ended with {ended} and no message; its log is {work.log}"

@@ -1,0 +1,94 @@
+"""The training's own process: `python -m stepladder.training.worker FOLDER PARENT`.
+
+Started by `run_job`, which waits for it. Its only results are files in FOLDER; its exit code is 0
+when build.json is there, and 1 when failure.json says why not. When the process PARENT ends, in
+whatever way, this one ends itself.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+
+from stepladder.errors import StepladderError
+from stepladder.records import Build, TrainingJob
+from stepladder.training.memory import MemoryMeter
+from stepladder.training.process import lower_what
+from stepladder.training.progress import Follower, Reporter
+from stepladder.training.workfolder import WorkFolder
+
+_OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate")
+"""How torch's allocators and the system word it."""
+
+
+def main(folder: Path, parent: int) -> int:
+    """Trains what FOLDER holds; the exit code."""
+    started = time.monotonic()
+    _end_with(parent)
+    _go_first()
+    work = WorkFolder(folder)
+    job = work.job()
+    try:
+        _train(job, work, started)
+    except Exception as error:  # the process' outermost edge: told to the parent and to the log
+        traceback.print_exc()
+        work.fail(_message(error, job, work))
+        return 1
+    return 0
+
+
+def _train(job: TrainingJob, work: WorkFolder, started: float) -> Build:
+    # One device: the Trainer would else spread a batch over all that it sees and train otherwise.
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
+    from stepladder.checkpoints import load
+    from stepladder.training.fit import fit
+    from stepladder.training.outcome import write_outcome
+
+    reporter = Reporter(work.progress, started)
+    meter = MemoryMeter()
+    model, tokenizer = load(job.checkpoint, for_training=True)
+    fitted = fit(model, tokenizer, job, work, reporter, meter)
+    return write_outcome(fitted, job, work, reporter, meter)
+
+
+def _message(error: Exception, job: TrainingJob, work: WorkFolder) -> str:
+    """One line: what is wrong and what to do."""
+    text = str(error).strip()
+    if isinstance(error, StepladderError):
+        return text if text.startswith(job.method) else f"{job.method}: {text}"
+    if isinstance(error, MemoryError) or any(s in text.lower() for s in _OUT_OF_MEMORY):
+        seen = [r.memory for r in Follower(work.progress).new() if r.memory is not None]
+        amount = f" after {max(seen) / 2**30:.2f} GiB" if seen else ""
+        return f"{job.method}: out of memory{amount}; {lower_what(job)}"
+    first = text.splitlines()[0] if text else "no message"
+    return f"{job.method}: {type(error).__name__}: {first}; the whole of it is in {work.log}"
+
+
+def _end_with(parent: int) -> None:
+    """A thread that ends this process when `parent` is no longer its parent; torch lets it run
+    inside its steps."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.2)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _go_first() -> None:
+    """Where memory runs out, let Linux end this process and not the study that waits for it."""
+    score = Path("/proc/self/oom_score_adj")
+    try:
+        score.write_text("500")
+    except OSError:  # not Linux, or not allowed: then the kernel chooses by size alone
+        return
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2])))

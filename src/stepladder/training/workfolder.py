@@ -1,0 +1,174 @@
+"""What lies in a training's folder, so that it can be killed at any moment and gone on with.
+
+    job.json         what is to be trained; written first
+    settled.json     choices made once by measuring (the precision), kept for later attempts
+    progress.jsonl   see `progress`
+    worker.log       whatever the process printed
+    failure.json     why the last attempt failed
+    checkpoints/     the Trainer's own: the newest and the best; gone when all is done
+    outcome/         the adapter or the whole checkpoint
+    build.json       written last: where it stands, the training is done
+
+Every file that is read again is written beside its place and renamed into it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from stepladder.errors import TrainingError
+from stepladder.records import (
+    Adapter,
+    Build,
+    Capabilities,
+    Checkpoint,
+    FitSettings,
+    Json,
+    Prompt,
+    TrainingJob,
+    Turn,
+    content_hash,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkFolder:
+    """Names, reads and writes; see the module's docstring."""
+
+    root: Path
+
+    @property
+    def progress(self) -> Path:
+        return self.root / "progress.jsonl"
+
+    @property
+    def log(self) -> Path:
+        return self.root / "worker.log"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.root / "checkpoints"
+
+    @property
+    def outcome(self) -> Path:
+        return self.root / "outcome"
+
+    def open_for(self, job: TrainingJob) -> None:
+        """Makes the folder, or checks that it belongs to the same training. Raises TrainingError
+        when it holds another one."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        recipe = content_hash(job.recipe())
+        known = self._read("job.json")
+        if known is not None and known["recipe"] != recipe:
+            raise TrainingError(
+                f"{self.root}: holds another training ({known['job']['method']}); "
+                "give an empty folder"
+            )
+        self._write("job.json", {"recipe": recipe, "job": _job_to_json(job)})
+        (self.root / "failure.json").unlink(missing_ok=True)
+
+    def job(self) -> TrainingJob:
+        content = self._read("job.json")
+        if content is None:
+            raise TrainingError(f"{self.root}: has no job.json; start the training by run_job")
+        return _job_from_json(content["job"])
+
+    def settled(self) -> Json:
+        return self._read("settled.json") or {}
+
+    def settle(self, choices: Json) -> None:
+        self._write("settled.json", choices)
+
+    def failure(self) -> str | None:
+        content = self._read("failure.json")
+        return None if content is None else str(content["message"])
+
+    def fail(self, message: str) -> None:
+        self._write("failure.json", {"message": message})
+
+    def build(self) -> Build | None:
+        """The finished build, if there is one."""
+        content = self._read("build.json")
+        return None if content is None else Build(folder=self.outcome, **content)
+
+    def finish(self, build: Build, written: Path) -> Build:
+        """Moves the outcome from where it was `written` into its place, then marks the training as
+        done, then removes its checkpoints, in this order."""
+        shutil.rmtree(self.outcome, ignore_errors=True)
+        os.replace(written, self.outcome)
+        content = asdict(build)
+        del content["folder"]
+        self._write("build.json", content)
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
+        return replace(build, folder=self.outcome)
+
+    def newest_checkpoint(self) -> Path | None:
+        """The newest checkpoint that was written to its end; what was not is removed, or the
+        Trainer would count it among those to keep."""
+        found = sorted(
+            self.checkpoints.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1])
+        )
+        whole = [folder for folder in found if _is_whole(folder)]
+        for folder in found:
+            if folder not in whole:
+                shutil.rmtree(folder)
+        return whole[-1] if whole else None
+
+    def _read(self, name: str) -> Json | None:
+        path = self.root / name
+        if not path.exists():
+            return None
+        content: Json = json.loads(path.read_text(encoding="utf-8"))
+        return content
+
+    def _write(self, name: str, content: Json) -> None:
+        beside = self.root / f".{name}.new"
+        beside.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
+        os.replace(beside, self.root / name)
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    # The Trainer writes trainer_state.json after everything else.
+    try:
+        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return False
+    return True
+
+
+def _job_to_json(job: TrainingJob) -> Json:
+    content = asdict(job)
+    content["checkpoint"]["folder"] = str(job.checkpoint.folder)
+    for adapter in content["checkpoint"]["adapters"]:
+        adapter["folder"] = str(adapter["folder"])
+    return content
+
+
+def _job_from_json(content: Json) -> TrainingJob:
+    checkpoint = content["checkpoint"]
+    return TrainingJob(
+        method=content["method"],
+        checkpoint=Checkpoint(
+            name=checkpoint["name"],
+            folder=Path(checkpoint["folder"]),
+            fingerprint=checkpoint["fingerprint"],
+            capabilities=Capabilities(**checkpoint["capabilities"]),
+            adapters=tuple(
+                Adapter(Path(a["folder"]), a["fingerprint"]) for a in checkpoint["adapters"]
+            ),
+            parameters=checkpoint["parameters"],
+        ),
+        train=tuple((_prompt(p), answer) for p, answer in content["train"]),
+        dev=tuple((_prompt(p), answer) for p, answer in content["dev"]),
+        fit=FitSettings(**content["fit"]),
+        seed=content["seed"],
+    )
+
+
+def _prompt(content: Json) -> Prompt:
+    turns = tuple(Turn(**turn) for turn in content["turns"])
+    return Prompt(text=content["text"], turns=turns, joint=content["joint"])
