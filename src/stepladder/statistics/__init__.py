@@ -14,6 +14,7 @@ from stepladder.statistics.jackknife import corpus_bound, standard_error
 from stepladder.statistics.levels import (
     WORST_PAIR_SD,
     WORST_SD,
+    Bound,
     detectable_difference,
     items_needed,
     margin_level,
@@ -26,6 +27,7 @@ __all__ = [
     "WORST_PAIR_SD",
     "WORST_SD",
     "Aggregate",
+    "Bound",
     "Groups",
     "Interval",
     "Side",

@@ -29,6 +29,8 @@ Side = Literal["lower", "upper"]
 _BOLDEST = 0.65
 """Share of the capital that one example may cost at most; chosen by power in simulations."""
 _HALVINGS = 40
+_ROUNDING = 1e-9
+"""So far outside of its range a value may lie for its last bits alone."""
 
 
 def mean_bound(
@@ -57,9 +59,10 @@ def mean_bound(
     values = np.asarray(values, dtype=np.float64)
     if not 0 < alpha < 1:
         raise ValueError(f"alpha is {alpha}; give a probability between 0 and 1")
-    if values.size and not (values.min() >= low and values.max() <= high):
+    slack = _ROUNDING * (high - low)
+    if values.size and not (values.min() >= low - slack and values.max() <= high + slack):
         raise ValueError(f"values reach from {values.min()} to {values.max()}, not {low} to {high}")
-    scaled = (values - low) / (high - low)
+    scaled = np.clip((values - low) / (high - low), 0.0, 1.0)
     if side == "upper":
         scaled = 1 - scaled
     sums, sizes = _per_unit(scaled, groups)

@@ -48,8 +48,9 @@ def standard_error(
     aggregate: Aggregate, statistics: Floats, groups: Groups | None = None
 ) -> float | None:
     """The jackknife's, over rows or groups; None from fewer than two, or without a score."""
-    left_out = without_each(aggregate, statistics, units(len(statistics), groups))
-    if left_out is None or len(left_out) < 2:
+    members = units(len(statistics), groups)
+    left_out = without_each(aggregate, statistics, members) if len(members) > 1 else None
+    if left_out is None:
         return None
     influence = left_out - left_out.mean()
     return sqrt(float((influence**2).sum()) * (1 - 1 / len(left_out)))

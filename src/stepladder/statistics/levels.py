@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import cache
 from math import ceil, exp, log, sqrt
 from statistics import NormalDist
+from typing import Literal
 
 WORST_SD = 0.5
 """The largest standard deviation of values in [0, 1]: half of all answers right."""
@@ -17,6 +18,9 @@ WORST_PAIR_SD = sqrt(0.5)
 """Of the difference of two such rungs that err independently; rungs of one model agree more."""
 MOST_ITEMS = 1_000_000
 """Beyond that, saying how many items are needed is of no use."""
+
+Bound = Literal["betting", "jackknife"]
+"""How the claim will be made: of a mean, or of a corpus measure."""
 
 _NORMAL = NormalDist()
 
@@ -34,7 +38,13 @@ def margin_level(rungs: int, alpha: float = 0.05) -> float:
 
 
 def detectable_difference(
-    n: int, *, level: float, sd: float = WORST_PAIR_SD, power: float = 0.8, span: float = 2.0
+    n: int,
+    *,
+    level: float,
+    sd: float = WORST_PAIR_SD,
+    power: float = 0.8,
+    span: float = 2.0,
+    bound: Bound = "betting",
 ) -> float:
     """How far from a line the truth must be for `n` items to show on which side it lies.
 
@@ -42,10 +52,14 @@ def detectable_difference(
     `span` 2); the bound clears it with probability `power`. In closed form, from the stakes in
     `betting`: sqrt(2 log(1/level) sd^2 / n) for the bound, the sampling error of the mean, and
     half of span log(1/level) / n for learning the spread (fitted to simulations, which agree
-    within a third from 50 items on, mostly within a tenth). A prediction, never a claim.
+    within a third from 50 items on, mostly within a tenth). For a corpus measure, whose `sd` is the
+    jackknife's error times sqrt(n), two normal quantiles. A prediction, never a claim.
     """
     if n < 1:
         return span
+    if bound == "jackknife":
+        quantiles = _NORMAL.inv_cdf(1 - level) + _NORMAL.inv_cdf(power)
+        return min((quantiles * sd + span / sqrt(n)) / sqrt(n), span)
     stakes = log(1 / level)
     per_error = sqrt(2 * stakes) + _surplus(stakes, power)
     return min(per_error * sd / sqrt(n) + span * stakes / (2 * n), span)
@@ -72,12 +86,18 @@ def _surplus(stakes: float, power: float) -> float:
 
 
 def items_needed(
-    difference: float, *, level: float, sd: float, power: float = 0.8, span: float = 2.0
+    difference: float,
+    *,
+    level: float,
+    sd: float,
+    power: float = 0.8,
+    span: float = 2.0,
+    bound: Bound = "betting",
 ) -> int | None:
     """The fewest items that tell this difference apart; None if more than `MOST_ITEMS`."""
 
     def enough(n: int) -> bool:
-        found = detectable_difference(n, level=level, sd=sd, power=power, span=span)
+        found = detectable_difference(n, level=level, sd=sd, power=power, span=span, bound=bound)
         return found <= difference
 
     if not enough(MOST_ITEMS):

@@ -17,7 +17,7 @@ from stepladder.contracts import Floats
 
 Aggregate = Callable[[Floats], float | None]
 """From rows of statistics, shape (examples, columns), to the score; None where there is none."""
-Groups = Sequence[str | None] | NDArray[np.object_] | NDArray[np.str_] | NDArray[np.int64]
+Groups = Sequence[str | None] | NDArray[np.generic]
 """A label a row; rows of one label are not independent. None: a row of its own."""
 
 

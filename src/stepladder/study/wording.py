@@ -1,0 +1,79 @@
+"""Numbers of a verdict as people read them: times 100, bounds rounded away from the claim.
+
+Wording(metric, line=0.8).at_least(0.8127)   # "at least 81.2"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil, floor
+
+from stepladder.contracts import Metric
+
+_MOST_DIGITS = 4
+
+
+class Wording:
+    """Writes scores of one metric; bounds come in turned, so that more is better."""
+
+    def __init__(self, metric: Metric, line: float) -> None:
+        """`line` is the target or margin: as many decimals are shown as it has, one at least."""
+        self._metric = metric
+        self._higher = metric.better == "higher"
+        shown = line * metric.times
+        digits = range(1, _MOST_DIGITS)
+        self._digits = next((d for d in digits if abs(round(shown, d) - shown) < 1e-9), 4)
+
+    def score(self, turned: float) -> str:
+        """A score, rounded."""
+        return self._fixed(self._own(turned))
+
+    def named(self, target: float) -> str:
+        """The metric and a target on its own scale: `rougeL 80.0`."""
+        return f"{self._metric.name} {self._fixed(target * self._metric.times)}"
+
+    def points(self, difference: float) -> str:
+        """A difference: `1.0 points`."""
+        return f"{self._fixed(difference * self._metric.times)} points"
+
+    def at_least(self, lower: float) -> str:
+        """A bound from the bad side, which is `at most` where lower is better."""
+        return f"at least {self._down(lower)}" if self._higher else f"at most {self._up(lower)}"
+
+    def at_most(self, upper: float) -> str:
+        """A bound from the good side."""
+        return f"at most {self._up(upper)}" if self._higher else f"at least {self._down(upper)}"
+
+    def lead(self, most: float) -> str:
+        """How much better a rival is at most: `at most 0.4 points better`."""
+        shown = most * self._metric.times
+        step = 10**self._digits
+        if shown > 0:
+            return f"at most {self._fixed(ceil(shown * step - 1e-9) / step)} points better"
+        return f"worse by at least {self._fixed(floor(-shown * step + 1e-9) / step)} points"
+
+    def _own(self, turned: float) -> float:
+        return (turned if self._higher else -turned) * self._metric.times
+
+    def _down(self, turned: float) -> str:
+        step = 10**self._digits
+        return self._fixed(floor(self._own(turned) * step + 1e-9) / step)
+
+    def _up(self, turned: float) -> str:
+        step = 10**self._digits
+        return self._fixed(ceil(self._own(turned) * step - 1e-9) / step)
+
+    def _fixed(self, shown: float) -> str:
+        return f"{shown:.{self._digits}f}"
+
+
+def about(more: int | None) -> str:
+    """The prospect of an undecided study."""
+    if more is None:
+        return "How many more examples would settle it cannot be said."
+    return f"About {more:,} more examples would settle it."
+
+
+def listed(names: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
