@@ -1,13 +1,15 @@
 """WHAT: a task's examples, splits, instruction, metrics by name, and what is good enough.
 
-task = Task.load("task.yaml")
-read_outputs(Path("outputs.jsonl"))     # anyone's answers, by id
+    task = Task.load("task.yaml")
+    leakage(task).lines()                   # inputs that stand in two splits
+    read_outputs(Path("outputs.jsonl"))     # anyone's answers, by id
 """
 
 from __future__ import annotations
 
+from stepladder.tasks.leakage import Leakage, Pair, leakage
 from stepladder.tasks.outputs import OutputsRung, read_outputs
 from stepladder.tasks.spec import Target
 from stepladder.tasks.task import Task
 
-__all__ = ["OutputsRung", "Target", "Task", "read_outputs"]
+__all__ = ["Leakage", "OutputsRung", "Pair", "Target", "Task", "leakage", "read_outputs"]

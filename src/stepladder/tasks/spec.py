@@ -35,6 +35,11 @@ class Target:
     at_least: float | None = None
     at_most: float | None = None
 
+    @property
+    def value(self) -> float | None:
+        """The bound, whichever way it points; None only where neither was given."""
+        return self.at_least if self.at_least is not None else self.at_most
+
 
 @dataclass(frozen=True, slots=True)
 class FilesData:
