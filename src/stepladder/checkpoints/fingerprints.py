@@ -114,12 +114,14 @@ def _remembered() -> dict[str, str]:
 
 
 def _remember(hashes: dict[str, str]) -> None:
-    """Written whole and moved into place; a cache that cannot be written costs time alone."""
+    """Written whole and moved into place, without files that are gone. A cache that cannot be
+    written costs time alone."""
+    kept = {key: value for key, value in hashes.items() if Path(key.split("|")[0]).is_file()}
     file = _cache_file()
     part = file.with_suffix(f".{os.getpid()}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(hashes), encoding="utf-8")
+        part.write_text(json.dumps(kept), encoding="utf-8")
         part.replace(file)
     except OSError:
         return
