@@ -28,7 +28,10 @@ import pytest
 import yaml
 
 from stepladder.adaptation import Adaptation, Prompter
+from stepladder.methods import parse_rung
 from stepladder.records import Capabilities, Checkpoint, Query
+from stepladder.tasks import OutputsRung
+from stepladder.tasks.spec import read_spec
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -70,10 +73,18 @@ def all_blocks(*kinds: str) -> list[object]:
 
 
 def commands(text: str) -> list[list[str]]:
-    """The words of each command; prompts, comments and continued lines are seen to."""
-    lines = text.replace("\\\n", " ").splitlines()
-    words = [shlex.split(line.removeprefix("$ "), comments=True) for line in lines]
-    return [command for command in words if command]
+    """The words of each command; prompts, comments, continued lines and quoted ones are seen to."""
+    found: list[list[str]] = []
+    unfinished = ""
+    for line in text.replace("\\\n", " ").splitlines():
+        unfinished += line if unfinished else line.removeprefix("$ ")
+        try:
+            found.append(shlex.split(unfinished, comments=True))
+            unfinished = ""
+        except ValueError:  # a quotation that goes on in the next line
+            unfinished += "\n"
+    assert not unfinished, f"the quotation is never closed: {unfinished}"
+    return [command for command in found if command]
 
 
 @pytest.fixture(scope="module")
@@ -169,8 +180,21 @@ def test_the_method_that_the_guide_writes_adapts(tmp_path):
 def test_data_is_well_formed(block):
     if block.kind == "toml":
         assert tomllib.loads(block.text)
+    elif "metrics:" in block.text:
+        spec = read_spec(yaml.safe_load(block.text), where=block.document, folder=ROOT)
+        assert all(isinstance(rung, OutputsRung) or parse_rung(rung) for rung in spec.rungs)
     else:
         assert yaml.safe_load(block.text)  # JSON is YAML too
+
+
+def test_the_rungs_that_are_explained_can_be_built():
+    page = (ROOT / "README.md").read_text("utf-8")
+    table = re.search(r"^\| rung \|.*?\n\n", page, re.MULTILINE | re.DOTALL)
+    if table is None:
+        pytest.skip("README.md has no table of rungs")
+    cells = [line.split("|")[1] for line in table[0].strip().splitlines()[2:]]
+    rungs = [rung for cell in cells for rung in re.findall(r"`([^`]+)`", cell)]
+    assert all(parse_rung(rung) for rung in rungs if not rung.startswith("outputs:"))
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
@@ -186,7 +210,8 @@ PAGE = textwrap.dedent("""\
     $ stepladder climb task.yaml \\
         --model "a b"   # a remark
     # a remark alone
-    make test
+    stepladder ask "one
+    two" --seed 1
     ```
     ```python
     import json
@@ -199,7 +224,7 @@ def test_blocks_are_read_with_their_marks():
     assert shell.marks == {"network", "slow"} and shell.line == 2
     assert commands(shell.text) == [
         ["stepladder", "climb", "task.yaml", "--model", "a b"],
-        ["make", "test"],
+        ["stepladder", "ask", "one\ntwo", "--seed", "1"],
     ]
     assert code.kind == "python" and code.marks == frozenset()
 
