@@ -1,4 +1,4 @@
-"""Names to checkpoints: every bad folder gets one line that names it, before any library is asked."""
+"""Names to checkpoints: a bad folder gets one line that names it, before any library is asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prompts and answers to token ids: what is trained is what is asked, with every kind of tokenizer."""
+"""Prompts and answers to token ids: what is trained is what is asked, whatever the tokenizer."""
 
 from __future__ import annotations
 
