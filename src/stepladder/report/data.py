@@ -1,0 +1,51 @@
+"""The summary as JSON: all of it as plain data, and each rung's total at the stated traffic.
+
+write_json(summary, Path("runs/demo/summary.json"))
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stepladder.records import Json
+from stepladder.report.costs import known_cost, money
+from stepladder.report.files import write_whole
+from stepladder.study.summary import Summary
+
+
+def as_json(summary: Summary) -> Json:
+    """The summary as `json.dumps` takes it. Metrics are on their own scale (`times` brings them to
+    0 to 100), times are seconds, sizes bytes; what is not known is None.
+
+    Every rung has `total_seconds` at the summary's `requests`, and `money` where the user gave
+    prices.
+    """
+    data: Json = _plain(summary.as_json())
+    for rung, row in zip(summary.rungs, data["rungs"], strict=True):
+        row["cost"] = _plain(known_cost(rung.cost))
+        row["total_seconds"] = _plain(rung.cost.total_seconds(summary.requests))
+        if summary.prices:
+            row["money"] = _plain(money(rung.cost, summary.requests, summary.prices))
+    return data
+
+
+def write_json(summary: Summary, path: Path) -> None:
+    """Writes `as_json(summary)`, whole or not at all. Raises OutputError."""
+    text = json.dumps(as_json(summary), indent=2, ensure_ascii=False, allow_nan=False)
+    # Half of a surrogate pair has no UTF-8; as \udXXX it is valid JSON and loses nothing.
+    write_whole(path, (text + "\n").encode("utf-8", "backslashreplace"))
+
+
+def _plain(value: Any) -> Any:
+    """Mappings as dicts, tuples as lists, nan and infinities as None."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

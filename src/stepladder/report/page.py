@@ -1,0 +1,148 @@
+"""The report as one page that needs nothing but itself.
+
+    write_html(summary, Path("runs/demo/report.html"))
+
+Whatever comes from data or a model is escaped by the template engine, whose autoescape is on. The
+page has no script, loads nothing, and its content security policy forbids both: only the style
+sheet inside it, named by its hash, applies.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from stepladder.report import units
+from stepladder.report.differences import compare
+from stepladder.report.files import write_whole
+from stepladder.report.picture import draw
+from stepladder.report.view import COSTS, look
+from stepladder.study.summary import Comparison, ShownItem, Summary
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render_html(summary: Summary) -> str:
+    """The whole page. The same summary gives the same page, byte for byte."""
+    style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    page = _environment().get_template("report.html.j2")
+    return page.render(
+        summary=summary,
+        view=look(summary),
+        style=Markup(style),  # our own file, not data
+        style_hash=f"sha256-{digest}",
+        pictures={
+            "wide": draw(summary, breadth=760, height=400, named=True),
+            "narrow": draw(summary, breadth=340, height=320, named=False),
+        },
+        pairs=[_pair(comparison, summary) for comparison in summary.comparisons],
+        items=[_item(item, summary) for item in summary.items],
+        prompts=_prompts(summary),
+        costs=COSTS,
+    )
+
+
+def write_html(summary: Summary, path: Path) -> None:
+    """Writes the page, whole or not at all. Raises OutputError."""
+    write_whole(path, render_html(summary).encode("utf-8"))
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: units.legible(value) if type(value) is str else value,
+    )
+    environment.filters["label"] = lambda key: str(key).replace("_", " ")
+    environment.globals["dash"] = units.DASH
+    return environment
+
+
+class _Pair(NamedTuple):
+    better: str
+    worse: str
+    difference: str
+    interval: str
+    p: str
+    p_holm: str
+
+
+def _pair(pair: Comparison, summary: Summary) -> _Pair:
+    scores = (rung.metrics.get(summary.deciding) for rung in summary.rungs)
+    times = next((score.times for score in scores if score is not None), 1.0)
+    return _Pair(
+        better=pair.better,
+        worse=pair.worse,
+        difference=units.signed(pair.difference, times),
+        interval=units.interval(pair.low, pair.high, times),
+        p=units.probability(pair.p),
+        p_holm=units.probability(pair.p_holm),
+    )
+
+
+class _Answer(NamedTuple):
+    rung: str
+    number: int
+    text: str
+    pieces: Sequence[tuple[str, bool]] | None
+    """The text in runs, with whether the first reference has them; None: too long to compare."""
+    failure: str | None
+    same_as: int | None
+    """The first rung above with the same answer."""
+    winner: bool
+
+
+class _Item(NamedTuple):
+    id: str
+    input: str
+    references: tuple[str, ...]
+    answers: tuple[_Answer, ...]
+
+
+def _item(item: ShownItem, summary: Summary) -> _Item:
+    answers: list[_Answer] = []
+    first: dict[str, int] = {}
+    for number, rung in enumerate(summary.rungs, 1):
+        shown = item.answers.get(rung.name)
+        if shown is None:
+            continue
+        text = units.legible(shown.text)
+        same_as = first.setdefault(text, number) if text.strip() else number
+        answers.append(
+            _Answer(
+                rung=rung.name,
+                number=number,
+                text=text,
+                pieces=compare(text, units.legible(item.references[0])) if item.references else (),
+                failure=shown.failure,
+                same_as=same_as if same_as != number else None,
+                winner=rung.name == summary.verdict.rung,
+            )
+        )
+    return _Item(item.id, item.input, item.references, tuple(answers))
+
+
+class _PromptView(NamedTuple):
+    rungs: tuple[str, ...]
+    text: str
+
+
+def _prompts(summary: Summary) -> list[_PromptView]:
+    """Each prompt once, under all rungs that ask it."""
+    rungs: dict[str, list[str]] = {}
+    for rung in summary.rungs:
+        if rung.prompt is not None:
+            rungs.setdefault(rung.prompt, []).append(rung.name)
+    return [_PromptView(tuple(names), text) for text, names in rungs.items()]

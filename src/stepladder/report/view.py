@@ -1,0 +1,203 @@
+"""What page and terminal show of a summary: every number as its text, made in one place.
+
+view = look(summary)
+view.rows[0].scores["rougeL"].text, view.rows[0].total
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stepladder.records import Score
+from stepladder.report import units
+from stepladder.report.costs import known_cost, money
+from stepladder.study.summary import RungSummary, Summary
+
+KINDS = {
+    "reached": "target reached",
+    "not-reached": "target missed by every rung",
+    "good-enough": "good enough",
+    "undecided": "undecided",
+}
+_ABSENCE = {
+    "failed": "failed to build",
+    "skipped": "not built: a cheaper rung had reached the target",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A score as text, on the scale it is shown on."""
+
+    text: str
+    interval: str
+    n: int
+    details: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A rung in the tables."""
+
+    number: int
+    name: str
+    model: str
+    winner: bool
+    absence: str | None
+    """Why there are no values, in a few words; then the rest is of no account."""
+    error: str | None
+    """Why it failed to build, with what to do."""
+    scores: Mapping[str, Measured]
+    bounds: str
+    """Anytime-valid bounds of the deciding metric, or a dash."""
+    failures: tuple[tuple[str, int], ...]
+    """Cause and count, the most frequent first."""
+    failed: int
+    missing: int
+    cut: str
+    costs: Mapping[str, str]
+    """By the names of `COSTS`."""
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricView:
+    """A column: what is said once of a metric."""
+
+    name: str
+    deciding: bool
+    better: str
+    times: str
+    signatures: tuple[str, ...]
+    ns: tuple[int, ...]
+    detailed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    kind: str
+    metrics: tuple[MetricView, ...]
+    """The deciding metric first."""
+    rows: tuple[Row, ...]
+    models: tuple[str, ...]
+    target: str | None
+    """The target or the margin, on the scale shown."""
+    margin: str | None
+    sample: str
+    """How many test items the deciding metric is over."""
+    bounded: bool
+    """Whether any rung has anytime-valid bounds."""
+    priced: bool
+
+    @property
+    def winner(self) -> Row | None:
+        return next((row for row in self.rows if row.winner), None)
+
+
+def look(summary: Summary) -> View:
+    """The summary in texts."""
+    metrics = tuple(_metric(name, summary) for name in _metric_names(summary))
+    rows = tuple(_row(number, rung, summary) for number, rung in enumerate(summary.rungs, 1))
+    deciding = [rung.metrics.get(summary.deciding) for rung in summary.rungs]
+    # Where nothing was measured the scale is not known; the task's own number stands then.
+    times = next((score.times for score in deciding if score is not None), None)
+    ns = metrics[0].ns
+    return View(
+        kind=KINDS[summary.verdict.kind],
+        metrics=metrics,
+        rows=rows,
+        models=tuple(dict.fromkeys(rung.model for rung in summary.rungs)),
+        target=_on_scale(summary.target, times),
+        margin=_on_scale(summary.margin, times),
+        sample=" or ".join(f"{n:,}" for n in ns) if ns else units.DASH,
+        bounded=any(row.bounds != units.DASH for row in rows),
+        priced=bool(summary.prices),
+    )
+
+
+def _on_scale(value: float | None, times: float | None) -> str | None:
+    if value is None:
+        return None
+    return f"{value:g}" if times is None else units.points(value, times)
+
+
+def _metric_names(summary: Summary) -> list[str]:
+    return list(dict.fromkeys([summary.deciding, *(m for r in summary.rungs for m in r.metrics)]))
+
+
+def _metric(name: str, summary: Summary) -> MetricView:
+    scores = [rung.metrics[name] for rung in summary.rungs if name in rung.metrics]
+    first = scores[0] if scores else None
+    return MetricView(
+        name=name,
+        deciding=name == summary.deciding,
+        better=first.better if first else "higher",
+        times=f"{first.times:g}" if first else "1",
+        signatures=tuple(dict.fromkeys(score.signature for score in scores)),
+        ns=tuple(sorted({score.n for score in scores})),
+        detailed=any(score.details for score in scores),
+    )
+
+
+def _row(number: int, rung: RungSummary, summary: Summary) -> Row:
+    score = rung.metrics.get(summary.deciding)
+    failures = sorted(rung.failures.items(), key=lambda item: (-item[1], item[0]))
+    return Row(
+        number=number,
+        name=units.legible(rung.name),
+        model=units.legible(rung.model),
+        winner=rung.name == summary.verdict.rung,
+        absence=_ABSENCE.get(rung.state),
+        error=(rung.error or "no reason was given") if rung.state == "failed" else None,
+        scores={name: _measured(score) for name, score in rung.metrics.items()},
+        bounds=units.bounds(rung.lower, rung.upper, score.times if score else 1.0),
+        failures=tuple((cause, n) for cause, n in failures if n),
+        failed=sum(rung.failures.values()),
+        missing=rung.missing,
+        cut=units.share(rung.cut_share),
+        costs=_costs(rung, summary),
+        notes=rung.notes,
+    )
+
+
+def _measured(score: Score) -> Measured:
+    return Measured(
+        text=units.points(score.value, score.times),
+        interval=units.interval(score.low, score.high, score.times),
+        n=score.n,
+        details={key: units.part(value, score.times) for key, value in score.details.items()},
+    )
+
+
+COSTS = {
+    "build": "building",
+    "memory": "peak memory",
+    "trainable": "trained parameters",
+    "stored": "kept on disk",
+    "labels": "labelled rows",
+    "tokens_in": "tokens in",
+    "tokens_out": "tokens out",
+    "seconds": "time",
+    "total": "total",
+    "money": "money",
+}
+
+
+def _costs(rung: RungSummary, summary: Summary) -> dict[str, str]:
+    cost = known_cost(rung.cost)
+    texts = {
+        "build": units.seconds(cost["build_seconds"]),
+        "memory": units.size(cost["peak_memory"]),
+        "trainable": units.count(cost["trainable"]),
+        "stored": units.size(cost["stored"]),
+        "labels": units.count(cost["labels"]),
+        "tokens_in": units.mean(cost["tokens_in"]),
+        "tokens_out": units.mean(cost["tokens_out"]),
+        "seconds": units.seconds(cost["seconds"]),
+        "total": units.seconds(rung.cost.total_seconds(summary.requests)),
+    }
+    if summary.prices:
+        price = money(rung.cost, summary.requests, summary.prices)
+        texts["money"] = f"{price:,.2f}" if units.known(price) else units.DASH
+    return texts

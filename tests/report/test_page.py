@@ -1,0 +1,171 @@
+"""The page: whole, self-contained, escaped, and saying what the summary says."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import summaries
+from reading import Page
+
+from stepladder.errors import OutputError
+from stepladder.report import render_html, write_html
+from stepladder.study.summary import ShownAnswer, ShownItem
+
+
+@pytest.fixture(scope="module", params=sorted(summaries.ALL))
+def case(request: pytest.FixtureRequest):
+    summary = summaries.ALL[request.param]()
+    html = render_html(summary)
+    return summary, html, Page(html)
+
+
+def test_every_element_is_closed_and_every_id_is_unique(case) -> None:
+    _, html, page = case
+    ids = [attrs["id"] for _, attrs in page.elements if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    named = " ".join(attrs.get("aria-labelledby") or "" for _, attrs in page.elements).split()
+    assert set(named) <= set(ids)
+    assert html.lstrip().lower().startswith("<!doctype html>")
+
+
+def test_the_page_loads_nothing_and_runs_nothing(case) -> None:
+    _, html, page = case
+    tags = {tag for tag, _ in page.elements}
+    assert not tags & {"script", "img", "link", "iframe", "object", "embed", "form", "base", "a"}
+    names = {name for _, attrs in page.elements for name in attrs}
+    assert not names & {"src", "href", "srcset", "xlink:href", "action", "style"}
+    assert not [name for name in names if name.startswith("on")]
+    style = page.within("style")
+    assert "url(" not in style and "@import" not in style
+
+
+def test_the_policy_allows_the_style_sheet_alone(case) -> None:
+    _, html, page = case
+    policy = next(
+        attrs["content"]
+        for tag, attrs in page.elements
+        if attrs.get("http-equiv") == "Content-Security-Policy"
+    )
+    style = re.search(r"<style>(.*?)</style>", html, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    directives = dict(part.split(None, 1) for part in policy.split("; "))
+    assert directives["default-src"] == "'none'"
+    assert directives["style-src"] == f"'sha256-{digest}'"
+    assert "script-src" not in directives
+
+
+def test_the_verdict_is_the_headline(case) -> None:
+    summary, _, page = case
+    assert page.within("h1") == summary.verdict.sentence
+
+
+def test_every_rung_with_every_value_and_its_interval(case) -> None:
+    summary, _, page = case
+    for number, rung in enumerate(summary.rungs, 1):
+        rows = [
+            row
+            for row in page.rows
+            if row[0].split("winner")[0].strip().startswith(f"{number} {rung.name}")
+        ]
+        assert rows, rung.name
+        cells = " ".join(rows[0])
+        for score in rung.metrics.values():
+            low, value, high = (x * score.times for x in (score.low, score.value, score.high))
+            assert f"{value:.1f}{low:.1f} to {high:.1f}" in cells
+        if rung.state == "failed":
+            assert "failed to build" in cells
+            assert rung.error in page.text
+        if rung.state == "skipped":
+            assert "not built" in cells
+        for cause, count in rung.failures.items():
+            assert f"{count} {cause}".split("\x1b")[0] in cells
+
+
+def test_unknown_costs_are_dashes_never_numbers() -> None:
+    page = Page(render_html(summaries.full()))
+    costs = [row for row in page.rows if row[0].startswith("6 outputs: bart")][1]
+    assert [cell.strip() for cell in costs[1:]] == ["–"] * 10
+    titles = [attrs.get("title") for tag, attrs in page.elements if attrs.get("role") == "img"]
+    assert "not known" in titles
+
+
+def test_known_costs_in_human_units() -> None:
+    page = Page(render_html(summaries.full()))
+    costs = [row for row in page.rows if row[0].startswith("5 google/flan-t5-base: lora")][1]
+    assert [cell.strip() for cell in costs[1:]] == [
+        "3.17 h", "1.25 GiB", "1.77 M", "6.78 MiB", "1,100", "212", "24.2", "0.31 s", "11.8 h",
+        "14.13",
+    ]  # fmt: skip
+
+
+def test_no_money_without_prices() -> None:
+    page = Page(render_html(summaries.undecided()))
+    assert not [row for row in page.rows if "money" in row]
+
+
+def test_hostile_texts_are_shown_and_do_nothing() -> None:
+    summary = summaries.full()
+    html = render_html(summary)
+    page = Page(html)
+    assert "<img" not in html and "</script>" not in html and "<b>two" not in html
+    assert "\x00" not in html and "\x1b" not in html
+    assert "</script></style><img src=x onerror=alert(1)>" in page.text
+    assert "{{ 7 * 7 }}" in page.text and "49" not in page.within("mark")
+    assert page.within("title").startswith("dialogsum-<b>two models</b>")
+
+
+def test_half_a_surrogate_pair_does_not_break_the_page(tmp_path: Path) -> None:
+    summary = summaries.single()
+    item = ShownItem(
+        "\ud83d", "in\ud83d", ("r\udc00",), {"zero-shot": ShownAnswer("a\ud83d", None)}
+    )
+    write_html(replace(summary, items=(item,), task={"k\ud83d": "v\ud83d"}), tmp_path / "r.html")
+    assert "in\ufffd" in (tmp_path / "r.html").read_text("utf-8")
+
+
+def test_items_stand_side_by_side_with_differences_marked() -> None:
+    page = Page(render_html(summaries.full()))
+    assert sum(tag == "article" for tag, _ in page.elements) == 10
+    marked = [text for tag, text in page.texts if tag == "mark"]
+    assert "writes" in marked
+    assert "equal to the reference" in page.text
+    assert "the same answer as rung 1" in page.text
+    assert "failed: prompt over the context" in page.text
+
+
+def test_pairs_are_named_as_description() -> None:
+    page = Page(render_html(summaries.undecided()))
+    assert "A description beside the verdict, which does not rest on it" in page.text
+    pair = next(row for row in page.rows if row[0] == "lora over one-shot")
+    assert pair[1:] == ["+0.9", "−0.5 to 2.4", "0.031", "0.312"]
+
+
+def test_a_prompt_shared_by_rungs_is_shown_once() -> None:
+    page = Page(render_html(summaries.full()))
+    assert sum(tag == "pre" for tag, _ in page.elements) == 1
+    assert page.within("pre") == summaries.full().rungs[0].prompt
+
+
+def test_provenance_is_readable_at_any_depth() -> None:
+    text = Page(render_html(summaries.full())).text
+    for word in ("max new tokens", "2.13.0", "ab12" * 16, "8350000000"):
+        assert word in text
+
+
+def test_the_same_summary_gives_the_same_page() -> None:
+    assert render_html(summaries.full()) == render_html(summaries.full())
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="is a folder"):
+        write_html(summaries.single(), tmp_path)
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(OutputError, match="cannot write"):
+        write_html(summaries.single(), tmp_path / "file" / "report.html")
+    assert (tmp_path / "file").read_text() == "kept"
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
