@@ -1,8 +1,8 @@
 """WHAT: a task's examples, splits, instruction, metrics by name, and what is good enough.
 
-    task = Task.load("task.yaml")
-    leakage(task).lines()                   # inputs that stand in two splits
-    read_outputs(Path("outputs.jsonl"))     # anyone's answers, by id
+task = Task.load("task.yaml")
+leakage(task).lines()                   # inputs that stand in two splits
+read_outputs(Path("outputs.jsonl"))     # anyone's answers, by id
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def read_examples(sources: Mapping[str, Source], spec: TaskSpec) -> Examples:
         copies = len(source.rows) - len(found)
         if copies:
             notes.append(
-                f"{source.name}: {copies:,} rows are exact copies of others and count once"
+                f"{source.name}: rows that are exact copies of others, left out: {copies:,}"
             )
         examples[split] = list(found.values())
     return Examples(examples, notes)
@@ -100,11 +100,11 @@ def _example(
 
 
 def _check_unique(name: str, row: Row, source: Source, origins: dict[str, _Origin]) -> None:
-    first = origins.setdefault(name, _Origin(source.name, row.number))
-    if first != (source.name, row.number):
-        where = (
-            f"row {first.row}" if first.source == source.name else f"{first.source} row {first.row}"
-        )
+    here = _Origin(source.name, row.number)
+    first = origins.setdefault(name, here)
+    if first is not here:
+        same = first.source == source.name and first.row != row.number
+        where = f"row {first.row}" if same else f"{first.source} row {first.row}"
         raise TaskError(
             f"{source.name}: row {row.number}: id '{name}' was given in {where} already; make ids "
             "unique, or leave out 'id' to have them made from the content"

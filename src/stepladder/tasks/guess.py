@@ -124,14 +124,15 @@ def guess_task(data: Path, out: Path | None) -> str:
         *_id_line(sources, {references.value}),
         f"input: {_scalar(input_.value)}  # a guess: {input_.reason}",
         f"references: {_references(by_split)}  # a guess: {references.reason}",
-        f"instruction: {_scalar(_instruction(first, references, grading))}  # a guess: say it better",
+        f"instruction: {_scalar(_instruction(first, references, grading))}  # a guess",
     ]
     if grading.labels:
         lines.append(f"labels: {_list(grading.labels)}  # a guess: every value that the data have")
     lines += [
         f"metrics: {_list(grading.metrics)}  # a guess: {grading.reason}; the first one decides",
-        f"# target: {{metric: {grading.metrics[0]}, at_least: ...}}  # what is good enough, if known",
-        f"sampling: {{max_new_tokens: {_max_new_tokens(answers)}}}  # a guess: the longest references",
+        "# What is good enough, where that is known:",
+        f"# target: {{metric: {grading.metrics[0]}, at_least: ...}}",
+        f"sampling: {{max_new_tokens: {_max_new_tokens(answers)}}}  # a guess: from references",
         "# sample: {train: 1000, test: 200}  # for a quick first look",
         "# group: FIELD  # rows of one group (a document, a person) are not independent",
         "seed: 0",

@@ -28,6 +28,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal, NamedTuple
 
 from stepladder.records import Example
@@ -41,6 +42,10 @@ LONG_WORDS = 12
 NEAR_LONG = 0.6
 """The least similarity from LONG_WORDS words on."""
 NEAR_SHORT = 0.75
+_HITS = 4
+"""Rare shingles in common before a pair is looked at; the pairs found are the same for any number,
+a higher one looks at fewer."""
+
 
 _COMPARED = (("test", "train"), ("test", "dev"), ("dev", "train"))
 # Scripts without spaces between words are read sign by sign; what begins with a digit is a number.
@@ -192,18 +197,21 @@ class _Index:
         words = _words(example.input)
         if words.words < LEAST_WORDS:
             return
-        # A Jaccard similarity of t needs t * size shingles in common, so at least one of any
-        # size - t * size + 1 of them: those that are rarest here, most of which are nowhere.
-        spare = len(words.shingles) - math.ceil(NEAR_LONG * len(words.shingles)) + 1
-        known = [s for s in words.shingles if s in self._postings]
-        spare -= len(words.shingles) - len(known)
-        if spare <= 0:
+        # A Jaccard similarity of t needs t * size shingles in common; then `hits` of these are
+        # in any size - t * size + hits of them; the rarest are taken, since few inputs have those.
+        size = len(words.shingles)
+        needed = math.ceil(NEAR_LONG * size)
+        hits = min(_HITS, needed)
+        known = words.shingles & self._postings.keys()
+        prefix = size - needed + hits - (size - len(known))
+        if prefix < hits:
             return
-        rarest = sorted(known, key=lambda s: len(self._postings[s]))[:spare]
-        for at in {at for shingle in rarest for at in self._postings[shingle]}:
+        rarest = sorted(known, key=lambda s: len(self._postings[s]))[:prefix]
+        counts = Counter(chain.from_iterable(self._postings[s] for s in rarest))
+        for at in (at for at, count in counts.items() if count >= hits):
             mine = self._words[at]
             common = len(words.shingles & mine.shingles)
-            similarity = common / (len(words.shingles) + len(mine.shingles) - common)
+            similarity = common / (size + len(mine.shingles) - common)
             short = min(words.words, mine.words) < LONG_WORDS
             if similarity >= (NEAR_SHORT if short else NEAR_LONG):
                 same = words.numbers <= mine.numbers or words.numbers >= mine.numbers
