@@ -117,7 +117,11 @@ def build(kind: Kind, text: str, **context: Any) -> Any:
     spec = parse(text, kind)
     cls = load(kind, spec.name)
     error = _ERRORS[kind]
-    fields = {f.name: f for f in dataclasses.fields(cls) if f.init and f.name not in context}
+    fields = {
+        f.name: f
+        for f in dataclasses.fields(cls)
+        if f.init and f.name not in context and not f.metadata.get("context")
+    }
     if len(spec.positional) > len(fields):
         raise error(f"'{text.strip()}': {spec.name} takes at most {len(fields)} settings")
     given = dict(zip(fields, spec.positional, strict=False))

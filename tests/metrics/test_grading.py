@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from stepladder import registry
 from stepladder.errors import MetricError
 from stepladder.metrics import build_metrics, grade, score
+from stepladder.metrics.sacre import Bleu
 from stepladder.records import Example
 
 EXAMPLES = [Example(str(i), f"question {i}", (f"the answer {i}",)) for i in range(8)]
@@ -20,6 +22,12 @@ def test_builds_in_order_with_settings() -> None:
     varied = build_metrics(["bleu"], None, [["a"], ["a", "b"]])
     assert "|nrefs:var|" in varied[0].signature
     assert "nrefs" not in build_metrics(["bleu"], None, [])[0].signature
+
+
+def test_what_the_caller_fills_in_is_no_setting() -> None:
+    assert registry.build("metrics", "bleu(intl)") == Bleu(tokenize="intl")
+    with pytest.raises(MetricError, match="unknown setting 'nrefs'"):
+        registry.build("metrics", "bleu(nrefs=2)")
 
 
 @pytest.mark.parametrize(
