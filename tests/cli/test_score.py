@@ -148,7 +148,7 @@ def test_bart_on_dialogsum(shared_data: Path, tmp_path: Path) -> None:
         f"""
 name: dialogsum
 data:
-  train: {folder / "dialogsum.dev.jsonl"}
+  train: {folder / "dialogsum.train.jsonl.gz"}
   dev: {folder / "dialogsum.dev.jsonl"}
   test: {folder / "dialogsum.test.jsonl"}
 id: fname
