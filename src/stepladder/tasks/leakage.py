@@ -126,18 +126,28 @@ class Match(NamedTuple):
 
 def doubles(ours: Sequence[Example], others: Sequence[Example]) -> list[Match]:
     """For each of ours that has a double among others, the best one, in the order of ours."""
-    by_key = {normalise(example.input): example.id for example in reversed(others)}
-    index = _Index(ours)
-    best: dict[int, Match] = {}
-    for other in others:
+    keys = [normalise(example.input) for example in ours]
+    theirs: dict[str, Example] = {}
+    for example in others:
+        theirs.setdefault(normalise(example.input), example)
+    # Each different input is looked up once: a thousand equal rows would make a million pairs.
+    unmatched = dict.fromkeys(key for key in keys if key not in theirs)
+    inputs = dict(zip(keys, ours, strict=True))
+    index = _Index([inputs[key] for key in unmatched])
+    names = list(unmatched)
+    best: dict[str, tuple[str, Kind, float]] = {
+        key: (theirs[key].id, "exact", 1.0) for key in keys if key in theirs
+    }
+    for other in theirs.values():
         for at, kind, similarity in index.similar(other):
-            if at not in best or _rank(kind, similarity) > _rank(*best[at][2:]):
-                best[at] = Match(ours[at].id, other.id, kind, similarity)
-    for at, example in enumerate(ours):
-        copy = by_key.get(normalise(example.input))
-        if copy is not None:
-            best[at] = Match(example.id, copy, "exact", 1.0)
-    return [best[at] for at in sorted(best)]
+            old = best.get(names[at])
+            if old is None or _rank(kind, similarity) > _rank(*old[1:]):
+                best[names[at]] = (other.id, kind, similarity)
+    return [
+        Match(example.id, *best[key])
+        for key, example in zip(keys, ours, strict=True)
+        if key in best
+    ]
 
 
 def normalise(text: str) -> str:
