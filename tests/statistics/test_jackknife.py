@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import binom, t
 
 from stepladder.contracts import Floats
-from stepladder.statistics import corpus_bound, standard_error
+from stepladder.statistics import corpus_bound, jackknife
 from stepladder.statistics.jackknife import LOOKS, alpha_at
 
 
@@ -29,7 +29,8 @@ def lengths(rng: np.random.Generator, n: int) -> Floats:
 def test_for_a_mean_it_is_students_bound() -> None:
     values = np.random.default_rng(0).random((100, 1))
     error = values.std(ddof=1) / 10
-    assert standard_error(mean, values) == pytest.approx(error)
+    found = jackknife(mean, values)
+    assert found is not None and found.standard_error == pytest.approx(error)
     distance = t.ppf(1 - alpha_at(1.0, 0.05), 99) * error
     assert corpus_bound(mean, values, alpha=0.05) == pytest.approx(values.mean() - distance)
     upper = corpus_bound(mean, values, alpha=0.05, side="upper")
@@ -50,6 +51,20 @@ def test_wrong_about_as_often_as_alpha(n: int) -> None:
     rng = np.random.default_rng(2)
     wrong = sum(corpus_bound(ratio, lengths(rng, n), alpha=0.05) > 2 / 3 for _ in range(250))
     assert wrong <= binom.ppf(0.999, 250, 0.05)
+
+
+def test_a_paired_difference_is_the_difference_of_jackknives() -> None:
+    rng = np.random.default_rng(4)
+    a, b = lengths(rng, 50), lengths(rng, 50)
+
+    def lead(both: Floats) -> float | None:
+        first, second = ratio(both[:, :2]), ratio(both[:, 2:])
+        return None if first is None or second is None else first - second
+
+    one, other = jackknife(ratio, a), jackknife(ratio, b)
+    assert one is not None and other is not None
+    direct = corpus_bound(lead, np.hstack([a, b]), alpha=0.05, span=2.0)
+    assert (one - other).bound(alpha=0.05, span=2.0) == pytest.approx(direct)
 
 
 def test_groups_are_the_unit() -> None:
@@ -79,4 +94,4 @@ def test_few_differing_rows_are_not_taken_for_many() -> None:
 def test_too_few_rows_bound_nothing(rows: int) -> None:
     assert corpus_bound(mean, np.ones((rows, 1)), alpha=0.05) == -inf
     assert corpus_bound(mean, np.ones((rows, 1)), alpha=0.05, side="upper") == inf
-    assert standard_error(mean, np.ones((rows, 1))) is None
+    assert jackknife(mean, np.ones((rows, 1))) is None

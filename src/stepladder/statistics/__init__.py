@@ -10,7 +10,7 @@ Nothing here knows what a rung, a metric or a prompt is.
 
 from stepladder.statistics.betting import Side, mean_bound
 from stepladder.statistics.intervals import Interval, confidence_interval
-from stepladder.statistics.jackknife import corpus_bound, standard_error
+from stepladder.statistics.jackknife import Jackknife, corpus_bound, jackknife
 from stepladder.statistics.levels import (
     WORST_PAIR_SD,
     WORST_SD,
@@ -30,6 +30,7 @@ __all__ = [
     "Bound",
     "Groups",
     "Interval",
+    "Jackknife",
     "Side",
     "approximate_randomisation",
     "confidence_interval",
@@ -37,8 +38,8 @@ __all__ = [
     "detectable_difference",
     "holm",
     "items_needed",
+    "jackknife",
     "margin_level",
     "mean_bound",
-    "standard_error",
     "target_level",
 ]

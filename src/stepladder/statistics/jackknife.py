@@ -13,6 +13,7 @@ increase since the look before, so that no joint distribution of the looks is ne
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import inf, isclose, sqrt
 from statistics import NormalDist
 
@@ -44,16 +45,63 @@ def alpha_at(look: float, alpha: float) -> float:
     return spent(look) - (spent(LOOKS[earlier]) if earlier >= 0 else 0.0)
 
 
-def standard_error(
+@dataclass(frozen=True, slots=True, eq=False)
+class Jackknife:
+    """A score, and the score with each unit left out. Those of two systems on the same units can be
+    subtracted: `ours - theirs` is the jackknife of the paired difference."""
+
+    value: float
+    left_out: Floats
+    """Shape (units,), two at least."""
+
+    def __sub__(self, other: Jackknife) -> Jackknife:
+        return Jackknife(self.value - other.value, self.left_out - other.left_out)
+
+    @property
+    def pull(self) -> Floats:
+        """Each unit's pull on the score, times the units: for a mean, its distance from it."""
+        pull: Floats = (len(self.left_out) - 1) * (self.left_out.mean() - self.left_out)
+        return pull
+
+    @property
+    def standard_error(self) -> float:
+        n = len(self.left_out)
+        return sqrt(float((self.pull**2).sum()) / (n * (n - 1)))
+
+    def bound(
+        self, *, alpha: float, side: Side = "lower", look: float = 1.0, span: float = 1.0
+    ) -> float:
+        """A one-sided bound on the score that more rows of the same population would have.
+
+        `alpha` is for all looks together and `span` the width of the measure's scale. Where the
+        score hangs on few units (all answers right, two systems that differ on three rows, or
+        simply few rows), the spread seen says little about the spread there is: one more unit is
+        then imagined that moves the score by `span` / units the wrong way.
+        """
+        from scipy.special import stdtrit
+
+        n = len(self.left_out)
+        squares, fourths = float((self.pull**2).sum()), float((self.pull**4).sum())
+        shift = 0.0
+        if isclose(fourths, 0.0, abs_tol=1e-24 * span**4) or squares**2 / fourths < _ENOUGH:
+            squares += span**2
+            shift = span / n
+        error = sqrt(squares / (n * (n - 1)))
+        distance = shift + float(stdtrit(n - 1, 1 - alpha_at(look, alpha))) * error
+        return self.value - distance if side == "lower" else self.value + distance
+
+
+def jackknife(
     aggregate: Aggregate, statistics: Floats, groups: Groups | None = None
-) -> float | None:
-    """The jackknife's, over rows or groups; None from fewer than two, or without a score."""
+) -> Jackknife | None:
+    """Leaves out each row (or group) of statistics, shape (examples, columns), in turn; None from
+    fewer than two, or where a score is undefined."""
     members = units(len(statistics), groups)
-    left_out = without_each(aggregate, statistics, members) if len(members) > 1 else None
-    if left_out is None:
+    value = aggregate(statistics)
+    if value is None or len(members) < 2:
         return None
-    influence = left_out - left_out.mean()
-    return sqrt(float((influence**2).sum()) * (1 - 1 / len(left_out)))
+    left_out = without_each(aggregate, statistics, members)
+    return None if left_out is None else Jackknife(value, left_out)
 
 
 def corpus_bound(
@@ -66,36 +114,8 @@ def corpus_bound(
     look: float = 1.0,
     span: float = 1.0,
 ) -> float:
-    """A one-sided bound on the score that more rows of the same population would have.
-
-    `statistics` has the shape (examples, columns); for a paired difference, put the columns of both
-    side by side. `alpha` is for all looks together and `span` the width of the measure's scale.
-
-    Where the score hangs on few units (all answers right, two systems that differ on three rows,
-    or simply few rows), the spread seen says little about the spread there is: one more unit is
-    then imagined that moves the score by `span` / units the wrong way. Infinite where nothing can
-    be said: no score, or fewer than two units.
-    """
-    nothing = -inf if side == "lower" else inf
-    value = aggregate(statistics)
-    members = units(len(statistics), groups)
-    if value is None or len(members) < 2:
-        return nothing
-    left_out = without_each(aggregate, statistics, members)
-    if left_out is None:
-        return nothing
-    from scipy.special import stdtrit
-
-    n = len(members)
-    # Each unit's pull on the score, times n: for a mean, the unit's distance from it.
-    pull = (n - 1) * (left_out.mean() - left_out)
-    squares = float((pull**2).sum())
-    fourths = float((pull**4).sum())
-    shift = 0.0
-    if isclose(fourths, 0.0, abs_tol=1e-24 * span**4) or squares**2 / fourths < _ENOUGH:
-        squares += span**2
-        shift = span / n
-    error = sqrt(squares / (n * (n - 1)))
-    quantile = float(stdtrit(n - 1, 1 - alpha_at(look, alpha)))
-    distance = shift + quantile * error
-    return float(value - distance if side == "lower" else value + distance)
+    """`Jackknife.bound` of these rows; infinite where there is no jackknife."""
+    found = jackknife(aggregate, statistics, groups)
+    if found is None:
+        return -inf if side == "lower" else inf
+    return found.bound(alpha=alpha, side=side, look=look, span=span)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import inf, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +20,12 @@ from numpy.typing import NDArray
 from stepladder.contracts import Floats, Metric
 from stepladder.errors import MetricError
 from stepladder.statistics import (
-    Aggregate,
     Bound,
+    Jackknife,
     Side,
-    corpus_bound,
     items_needed,
+    jackknife,
     mean_bound,
-    standard_error,
 )
 
 
@@ -69,9 +68,11 @@ class Evidence:
         self.sign = 1.0 if metric.better == "higher" else -1.0
         # The stakes learn from what came before: a file sorted by length would mislead them.
         self._order = np.random.default_rng(0).permutation(self.items)
-        groups = rungs[0].groups
+        self._unshuffled = groups = rungs[0].groups
         self._groups = None if groups is None else np.asarray(groups)[self._order]
         self.units = self.items if self._groups is None else len(set(self._groups.tolist()))
+        # The arrays are kept beside, so that no other array can come to have the same id.
+        self._kept: dict[int, tuple[Floats, Jackknife | None]] = {}
         self._span = 1.0 if metric.mean else 100.0 / metric.times
 
     def value(self, rows: Floats) -> float:
@@ -85,30 +86,31 @@ class Evidence:
         """A one-sided bound on a rung's score, turned; infinite where nothing can be said."""
         if self.metric.mean:
             return self._betting(rows[:, 0], level, side, pair=False)
-        shuffled = rows[self._order]
-        return corpus_bound(
-            self.value, shuffled, self._groups, alpha=level, side=side, span=self._span
-        )
+        found = self._jackknife(rows)
+        if found is None:
+            return -inf if side == "lower" else inf
+        return found.bound(alpha=level, side=side, span=self._span)
 
     def lead_bound(self, other: Floats, this: Floats, *, level: float) -> float:
         """An upper bound on how much better `other` is than `this`, paired by item."""
         if self.metric.mean:
             return self._betting(other[:, 0] - this[:, 0], level, "upper", pair=True)
-        shuffled = np.hstack([other, this])[self._order]
-        return corpus_bound(
-            self._lead(), shuffled, self._groups, alpha=level, side="upper", span=self._span
-        )
+        first, second = self._jackknife(other), self._jackknife(this)
+        if first is None or second is None:
+            return inf
+        return (first - second).bound(alpha=level, side="upper", span=self._span)
 
     def needed(self, rows: Floats, distance: float, *, level: float) -> int | None:
         """About how many items show that a score lies this far from a line."""
-        return self._needed(self.value, rows, distance, level, self._span)
+        return self._needed(self._jackknife(rows), distance, level, self._span)
 
     def lead_needed(
         self, other: Floats, this: Floats, distance: float, *, level: float
     ) -> int | None:
         """About how many items show that a paired difference lies this far from a line."""
-        both = np.hstack([other, this])
-        return self._needed(self._lead(), both, distance, level, 2 * self._span)
+        first, second = self._jackknife(other), self._jackknife(this)
+        lead = None if first is None or second is None else first - second
+        return self._needed(lead, distance, level, 2 * self._span)
 
     def _betting(self, column: Floats, level: float, side: Side, *, pair: bool) -> float:
         low, high = (-1.0, 1.0) if pair else sorted((0.0, self.sign))
@@ -122,20 +124,18 @@ class Evidence:
                 f"{self.metric.name} says that it is a mean of values from 0 to 1, but {error}"
             ) from error
 
-    def _lead(self) -> Aggregate:
-        def lead(both: Floats) -> float:
-            other, this = np.hsplit(both, 2)
-            return self.value(other) - self.value(this)
-
-        return lead
+    def _jackknife(self, rows: Floats) -> Jackknife | None:
+        """Kept by array: every rung is compared with every other."""
+        if id(rows) not in self._kept:
+            self._kept[id(rows)] = rows, jackknife(self.value, rows, self._unshuffled)
+        return self._kept[id(rows)][1]
 
     def _needed(
-        self, aggregate: Aggregate, rows: Floats, distance: float, level: float, span: float
+        self, found: Jackknife | None, distance: float, level: float, span: float
     ) -> int | None:
-        error = standard_error(aggregate, rows[self._order], self._groups)
-        if error is None:
+        if found is None:
             return None
         # Clustering is in the error: so many items, grouped as these are.
-        sd = error * sqrt(self.items)
+        sd = found.standard_error * sqrt(self.items)
         bound: Bound = "betting" if self.metric.mean else "jackknife"
         return items_needed(distance, level=level, sd=sd, span=span, bound=bound)
