@@ -135,7 +135,7 @@ class Metric(Protocol):
 
     @property
     def mean(self) -> bool:
-        """True: the score is the mean of column 0, which lies in [0, 1]. False: a corpus measure."""
+        """True: the score is the mean of column 0, in [0, 1]. False: a corpus measure."""
         ...
 
     def statistics(self, answers: Sequence[str], references: Sequence[Sequence[str]]) -> Floats:
