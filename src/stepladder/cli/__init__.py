@@ -11,10 +11,7 @@ from importlib import import_module
 from stepladder.cli.app import app
 from stepladder.errors import StepladderError
 
-COMMANDS: tuple[str, ...] = (
-    "ask",
-    "score",
-)
+COMMANDS = ("climb", "check", "init", "ask", "score", "report", "export")
 
 
 def main() -> None:

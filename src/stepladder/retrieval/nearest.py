@@ -1,8 +1,8 @@
 """Ranks a fixed pool of texts by their nearness to a query: BM25, or vectors of an encoder.
 
 Equal scores keep the order of the pool, so a ranking is the same on every machine. Words for BM25
-are runs of letters and digits of any script, lower-cased, nothing left out: pools of short sentences
-live off the very words that stop-word lists remove.
+are runs of letters and digits of any script, lower-cased, nothing left out: pools of short
+sentences live off the very words that stop-word lists remove.
 """
 
 from __future__ import annotations

@@ -127,7 +127,13 @@ class Evidence:
     def _jackknife(self, rows: Floats) -> Jackknife | None:
         """Kept by array: every rung is compared with every other."""
         if id(rows) not in self._kept:
-            self._kept[id(rows)] = rows, jackknife(self.value, rows, self._unshuffled)
+            if self.metric.mean and self._groups is None and self.items > 1:
+                column = self.sign * rows[:, 0]
+                left_out = (column.sum() - column) / (self.items - 1)
+                found: Jackknife | None = Jackknife(float(column.mean()), left_out)
+            else:
+                found = jackknife(self.value, rows, self._unshuffled)
+            self._kept[id(rows)] = rows, found
         return self._kept[id(rows)][1]
 
     def _needed(

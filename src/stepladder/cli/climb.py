@@ -1,0 +1,75 @@
+"""`stepladder climb`: from a task and models to a verdict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from stepladder import registry
+from stepladder.cli.app import app
+from stepladder.cli.outputs import refuse_unwritable
+from stepladder.cli.progress import Bars
+
+
+@app.command()
+def climb(
+    task: Annotated[Path, typer.Argument(help="The task file (YAML).")],
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Hub id, folder, or 'embedded'; may be given several times."),
+    ] = None,
+    rungs: Annotated[
+        str | None, typer.Option(help='Instead of the task\'s own: "zero-shot, lora(rank=4)".')
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The study's name in the ledger.")] = None,
+    requests: Annotated[
+        int, typer.Option(help="Traffic that the cost of building is spread over.")
+    ] = 100_000,
+    go_on: Annotated[
+        bool, typer.Option("--all", help="Climb on after a rung has reached the target.")
+    ] = False,
+    ledger: Annotated[str, typer.Option(help="Path or URL of the ledger.")] = "runs/ledger.db",
+    json: Annotated[Path | None, typer.Option(help="Write the summary here as JSON.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the report here; default runs/NAME/report.html.")
+    ] = None,
+    allow_pickle: Annotated[
+        bool, typer.Option(help="Also load weights that are not safetensors: they run code.")
+    ] = False,
+) -> None:
+    """Climb the ladder for a task and say which rung is the cheapest that is good enough.
+
+    Interrupted or killed, the same command goes on from where it was. Exit code 3: undecided.
+    """
+    from stepladder.checkpoints import resolve
+    from stepladder.report import print_table, write_html, write_json
+    from stepladder.study import Study
+    from stepladder.tasks import Task
+
+    study = Study(
+        Task.load(task),
+        [resolve(m, allow_pickle=allow_pickle) for m in model or ["embedded"]],
+        registry.split(rungs) if rungs else None,
+        name=name,
+        requests=requests,
+        go_on=go_on,
+        ledger=ledger,
+    )
+    html = report or Path("runs") / study.name / "report.html"
+    refuse_unwritable(html, json)
+    try:
+        with Bars() as bars:
+            summary = study.climb(bars)
+    except KeyboardInterrupt:
+        typer.echo("stopped; all that was finished is kept: the same command goes on", err=True)
+        raise typer.Exit(130) from None
+    print_table(summary, Console())
+    write_html(summary, html)
+    if json is not None:
+        write_json(summary, json)
+    typer.echo(f"report: {html}", err=True)
+    if summary.verdict.kind == "undecided":
+        raise typer.Exit(3)

@@ -1,0 +1,28 @@
+"""`stepladder export`: the winner as a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stepladder.cli.app import app
+
+
+@app.command()
+def export(
+    study: Annotated[str, typer.Argument(help="A finished study.")],
+    folder: Annotated[Path, typer.Argument(help="A folder that is not there yet, or empty.")],
+    rung: Annotated[str | None, typer.Option(help="Another rung than the winner.")] = None,
+    ledger: Annotated[str, typer.Option(help="Path or URL of the ledger.")] = "runs/ledger.db",
+) -> None:
+    """Write a rung's weights, prompter and reader to a folder that `ask` and `climb` take.
+
+    The weights are in peft's or transformers' own format; README.md is the model card.
+    """
+    from stepladder.study import export as write
+
+    row = write(ledger, study, folder, rung)
+    typer.echo(f"{row.name} on {row.model} is in {folder}", err=True)
+    typer.echo(f'try: stepladder ask {folder} "..."', err=True)

@@ -1,0 +1,84 @@
+"""The model card of an exported rung: the verdict, the table, how to load it."""
+
+from __future__ import annotations
+
+import json
+
+from stepladder.records import Checkpoint, Score
+from stepladder.study.summary import RungSummary, Summary
+
+_LOAD_ADAPTER = """\
+from peft import AutoPeftModelForCausalLM
+
+model = AutoPeftModelForCausalLM.from_pretrained("this-folder", dtype="float32")"""
+_LOAD_WHOLE = """\
+from transformers import AutoModelForCausalLM
+
+model = AutoModelForCausalLM.from_pretrained("this-folder", dtype="float32")"""
+
+
+def model_card(summary: Summary, rung: RungSummary, checkpoint: Checkpoint) -> str:
+    """Markdown with the hub's front matter."""
+    adapter = len(checkpoint.adapters) == 1
+    front = {
+        "library_name": "peft" if adapter else "transformers",
+        "base_model": checkpoint.name,
+        "tags": ["stepladder"],
+    }
+    head = "\n".join(f"{key}: {json.dumps(value)}" for key, value in front.items())
+    chosen = "the study's winner" if rung.name == summary.verdict.rung else "not the winner"
+    seq2seq = checkpoint.capabilities.encoder_decoder
+    code = _LOAD_ADAPTER if adapter else _LOAD_WHOLE
+    loads = code.replace("CausalLM", "Seq2SeqLM") if seq2seq else code
+    rows = [f"| {r.name} | {_cell(r, summary.deciding)} |" for r in summary.rungs]
+    return "\n".join(
+        [
+            "---",
+            head,
+            "---",
+            f"# {summary.task['name']}: {rung.name} on {rung.model}",
+            "",
+            f"Made by Stepladder's study `{summary.study}`; this rung is {chosen}.",
+            "",
+            f"> {summary.verdict.sentence}",
+            "",
+            f"| rung | {summary.deciding} (95 % interval), times 100 |",
+            "|---|---|",
+            *rows,
+            "",
+            f"Graded on {summary.task['rows']['test']} test items. `{_signature(rung, summary)}`",
+            "",
+            "## Use",
+            "",
+            "With prompt and reader as measured (the argument is the task's input):",
+            "",
+            "```",
+            'stepladder ask this-folder "..."',
+            "```",
+            "",
+            "The weights alone:",
+            "",
+            "```python",
+            loads,
+            "```",
+            "",
+            f"Without Stepladder the prompt must be rendered as `stepladder.json` describes it. "
+            f"Base model: `{checkpoint.name}`; its licence holds for what is derived from it.",
+            "",
+        ]
+    )
+
+
+def _signature(rung: RungSummary, summary: Summary) -> str:
+    found = rung.metrics.get(summary.deciding)
+    return found.signature if found else summary.deciding
+
+
+def _cell(rung: RungSummary, deciding: str) -> str:
+    found: Score | None = rung.metrics.get(deciding)
+    if found is None or found.value is None:
+        return rung.error or rung.state
+    shown = f"{found.value * found.times:.1f}"
+    if found.low is None or found.high is None:
+        return shown
+    return f"{shown} ({found.low * found.times:.1f} to {found.high * found.times:.1f})"

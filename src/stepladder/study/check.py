@@ -1,0 +1,136 @@
+"""What can be said before anything is spent: the plan, its prompts, what it can tell apart.
+
+No weights are loaded. Tokens are counted with the model's own tokenizer where the extra 'hf' is
+installed, else estimated at four characters each; either way time is a prediction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stepladder.adaptation import Adaptation
+from stepladder.contracts import Engine
+from stepladder.errors import MissingExtraError
+from stepladder.ledger import Event, Ledger
+from stepladder.metrics import build_metrics
+from stepladder.records import Checkpoint, Prompt
+from stepladder.statistics import (
+    WORST_PAIR_SD,
+    WORST_SD,
+    detectable_difference,
+    margin_level,
+    target_level,
+)
+from stepladder.study.climb import base_adaptation
+from stepladder.study.plan import Plan
+from stepladder.study.predict import (
+    CountTokens,
+    Prediction,
+    about_four_letters,
+    cost_order,
+    predict,
+)
+from stepladder.tasks import Leakage, Task, leakage
+
+
+@dataclass(frozen=True, slots=True)
+class ShownExample:
+    id: str
+    prompt: str
+    """As the first model will read it, zero-shot."""
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Foresight:
+    """The answer of `check`."""
+
+    examples: tuple[ShownExample, ...]
+    detectable: float | None
+    """The smallest difference (against the target, or between two rungs beyond the margin) that
+    this many items show with a probability of 80 %, at the worst spread that a measure in [0, 1]
+    can have; on that scale. None for a corpus measure, whose spread is not known beforehand."""
+    predictions: tuple[Prediction, ...]
+    """In the order of the climb."""
+    leakage: Leakage
+    decided: int
+    """Verdicts that the ledger's studies have already drawn from this test split."""
+    counted: str
+    """How tokens were counted."""
+
+
+def foresee(plan: Plan, ledger: str | Path) -> Foresight:
+    """Looks at a plan. Reads the ledger where there is one; writes nothing."""
+    task = plan.task
+    events, decided = _from_ledger(ledger, task)
+    first = next((p.checkpoint for p in plan.rungs if p.checkpoint is not None), None)
+    counter = _Tokenizers()
+    try:
+        examples = _examples(task, first, counter)
+        count: CountTokens = counter.count
+        counted = "by each model's own tokenizer"
+    except MissingExtraError:
+        examples = _examples(task, first, None)
+        count, counted = about_four_letters, "at four characters each (the extra 'hf' is missing)"
+    by_name = {p.name: predict(p, task, events, count) for p in plan.rungs}
+    return Foresight(
+        examples=examples,
+        detectable=_detectable(plan),
+        predictions=tuple(by_name[name] for name in cost_order(plan, events)),
+        leakage=leakage(task),
+        decided=decided,
+        counted=counted,
+    )
+
+
+class _Tokenizers:
+    """Engines that are only asked to render and to count, which loads no weights."""
+
+    def __init__(self) -> None:
+        self._engines: dict[str, Engine] = {}
+
+    def engine(self, checkpoint: Checkpoint) -> Engine:
+        from stepladder.study.study import hf_engine
+
+        if checkpoint.identity not in self._engines:
+            self._engines[checkpoint.identity] = hf_engine(checkpoint)
+        return self._engines[checkpoint.identity]
+
+    def count(self, checkpoint: Checkpoint, prompts: Sequence[Prompt]) -> list[int]:
+        return self.engine(checkpoint).count_tokens(prompts)
+
+
+def _examples(
+    task: Task, checkpoint: Checkpoint | None, tokenizers: _Tokenizers | None
+) -> tuple[ShownExample, ...]:
+    if checkpoint is None:
+        return ()
+    adaptation: Adaptation = base_adaptation(task, checkpoint)
+    shown = []
+    for example in task.test[:3]:
+        prompt = adaptation.prompter.render(example.query)
+        text = tokenizers.engine(checkpoint).render(prompt) if tokenizers else prompt.text
+        shown.append(ShownExample(example.id, text, example.references[0]))
+    return tuple(shown)
+
+
+def _detectable(plan: Plan) -> float | None:
+    task = plan.task
+    metric = build_metrics([task.deciding], task.labels, [e.references for e in task.test])[0]
+    if not metric.mean:
+        return None
+    groups = {e.group for e in task.test}
+    units = len(task.test) if None in groups else len(groups)
+    rungs = len(plan.rungs)
+    if task.target is not None or rungs < 2:
+        return detectable_difference(units, level=target_level(rungs), sd=WORST_SD, span=1.0)
+    return detectable_difference(units, level=margin_level(rungs), sd=WORST_PAIR_SD)
+
+
+def _from_ledger(ledger: str | Path, task: Task) -> tuple[list[Event], int]:
+    if "://" not in str(ledger) and not Path(ledger).exists():
+        return [], 0
+    with Ledger.open(ledger, create=False) as opened:
+        return list(opened.events("rate")), opened.decided(task.split_fingerprint("test"))

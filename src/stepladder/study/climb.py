@@ -1,0 +1,274 @@
+"""Climbs one rung: builds its adaptation, fits it to the context, asks every test item.
+
+Everything that is finished is in the study's log, so a study that was killed goes on from there:
+a built rung is read back, and only the items without an answer are asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+from stepladder.adaptation import Adaptation, LabelReader, Prompter, TextReader
+from stepladder.adaptation.prompter import instruct
+from stepladder.contracts import Engine
+from stepladder.errors import EngineError, RungError, TrainingError
+from stepladder.ledger import StudyLog
+from stepladder.methods import Rung
+from stepladder.records import Checkpoint, Failure, Generation, Json, Query
+from stepladder.study.bench import StudyBench
+from stepladder.study.plan import Plan, PlannedRung
+from stepladder.study.recorded import RecordedEngine
+from stepladder.study.watch import Watcher
+from stepladder.tasks import OutputsRung, Task, read_outputs
+
+OpenEngine = Callable[[Checkpoint], Engine]
+NO_OUTPUT = "no output in the file"
+CONTEXT_NOTE = (
+    "shows {k} of {wanted} demonstrations: more do not fit the context of {context} tokens"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BuildCost:
+    """What a rung cost before its first answer; None is unknown."""
+
+    seconds: float | None = 0.0
+    peak_memory: int | None = None
+    trainable: int = 0
+    stored: int = 0
+    labels: int = 0
+    trained_tokens: int = 0
+    """Tokens that the training went through, prompts and answers, over all its epochs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Climbed:
+    """A rung with its answers."""
+
+    planned: PlannedRung
+    generations: Mapping[str, Generation]
+    """By test id; an id that is not there is an answer that the machine owes."""
+    build: BuildCost = BuildCost()
+    notes: tuple[str, ...] = ()
+    error: str | None = None
+    skipped: bool = False
+
+
+class Climber:
+    """Holds what the rungs of one study share: the log, the workbench, one open engine."""
+
+    def __init__(
+        self, plan: Plan, log: StudyLog, watcher: Watcher, open_engine: OpenEngine
+    ) -> None:
+        self._plan = plan
+        self._log = log
+        self.watcher = watcher
+        self._open_engine = open_engine
+        self._engine: RecordedEngine | None = None
+        self._checkpoint: Checkpoint | None = None
+        self._asked = 0
+        self.bench = StudyBench(log, plan.task.seed, watcher, before_training=self.close)
+
+    @property
+    def asked(self) -> int:
+        """Requests that went to a model, ledger answers left out."""
+        return self._asked + (self._engine.asked if self._engine else 0)
+
+    def close(self) -> None:
+        """Frees the model that is loaded."""
+        if self._engine is not None:
+            self._asked += self._engine.asked
+            self._engine.close()
+        self._engine = self._checkpoint = None
+
+    def engine(self, checkpoint: Checkpoint) -> RecordedEngine:
+        """The engine of a checkpoint; only one is open at a time."""
+        if self._engine is None or self._checkpoint != checkpoint:
+            self.close()
+            self._engine = RecordedEngine(self._open_engine(checkpoint), self._log)
+            self._checkpoint = checkpoint
+        return self._engine
+
+    def climb(self, planned: PlannedRung) -> Climbed:
+        """Builds and asks one rung; what fails in it is told in the outcome, never raised."""
+        if isinstance(planned.rung, OutputsRung):
+            return self._outputs(planned, planned.rung)
+        self.bench.rung, self.bench.builds = planned.name, []
+        try:
+            adaptation, build, notes = self._adapted(planned)
+        except (TrainingError, RungError) as error:
+            self._log.append("rung-failed", {"rung": planned.name, "error": str(error)})
+            self.watcher.say(f"{planned.name}: {error}")
+            return Climbed(planned, {}, error=str(error))
+        generations = self._kept(planned.name, adaptation.checkpoint)
+        rest = [e.query for e in self._plan.task.test if e.id not in generations]
+        if rest:
+            try:
+                self._ask(planned.name, adaptation, rest, generations)
+            except EngineError as error:
+                failure = {"rung": planned.name, "error": str(error)}
+                self._log.append("machine-failure", failure)
+                self.watcher.say(f"{planned.name}: {error}")
+        return Climbed(planned, generations, build, notes)
+
+    def _kept(self, rung: str, checkpoint: Checkpoint) -> dict[str, Generation]:
+        """The answers that the log has of this rung on these very weights."""
+        return {
+            event.payload["id"]: generation_from_json(event.payload)
+            for event in self._log.events("generation")
+            if event.payload["rung"] == rung and event.payload["weights"] == checkpoint.identity
+        }
+
+    def _adapted(self, planned: PlannedRung) -> tuple[Adaptation, BuildCost, tuple[str, ...]]:
+        """The rung's adaptation, from the log where it was built before."""
+        for event in self._log.events("adapted"):
+            kept = event.payload
+            if kept["rung"] == planned.name and _present(kept["adaptation"]):
+                adaptation = Adaptation.from_json(kept["adaptation"])
+                return adaptation, BuildCost(**kept["build"]), tuple(kept["notes"])
+        task, notes = self._plan.task, list[str]()
+        assert isinstance(planned.rung, Rung) and planned.checkpoint is not None
+        adaptation = base_adaptation(task, planned.checkpoint)
+        for method in planned.rung.methods:
+            adaptation = method.adapt(adaptation, task.train, task.dev, self.bench)
+            if method.fills is not None:
+                rows = (*task.test, *((*task.train, *task.dev) if planned.rung.trains else ()))
+                engine = self.engine(adaptation.checkpoint)
+                adaptation, note = fit_to_context(adaptation, engine, [r.query for r in rows])
+                notes += [note] if note else []
+        for built in self.bench.builds:
+            notes += built.log.get("notes", [])
+        build = self._build_cost(planned.rung, adaptation)
+        self._log.append(
+            "adapted",
+            {
+                "rung": planned.name,
+                "adaptation": adaptation.as_json(),
+                "build": asdict(build),
+                "notes": notes,
+                "trainings": [b.log for b in self.bench.builds],
+            },
+        )
+        return adaptation, build, tuple(notes)
+
+    def _build_cost(self, rung: Rung, adaptation: Adaptation) -> BuildCost:
+        builds, task = self.bench.builds, self._plan.task
+        shown = adaptation.prompter.demonstrations
+        labels = len(shown.pool) if shown and shown.nearest else shown.k if shown else 0
+        if rung.trains:
+            labels = len(task.train) + len(task.dev)
+        peaks = [b.peak_memory for b in builds]
+        known = [p for p in peaks if p is not None]
+        return BuildCost(
+            seconds=sum(b.seconds for b in builds),
+            peak_memory=max(known) if known and len(known) == len(peaks) else None,
+            trainable=sum(b.trainable for b in builds),
+            stored=sum(b.stored for b in builds),
+            labels=labels,
+            trained_tokens=sum(b.log.get("trained_tokens", 0) for b in builds),
+        )
+
+    def _ask(
+        self,
+        rung: str,
+        adaptation: Adaptation,
+        queries: Sequence[Query],
+        generations: dict[str, Generation],
+    ) -> None:
+        """Asks and logs, a shard at a time."""
+        self.watcher.stage(rung, "asking", len(queries))
+        shard: list[Generation] = []
+        where = {"rung": rung, "weights": adaptation.checkpoint.identity}
+        done = 0
+        try:
+            for generation in adaptation.generate(self.engine(adaptation.checkpoint), queries):
+                shard.append(generation)
+                done += 1
+                self.watcher.reach(done)
+                if len(shard) >= 64:
+                    self._keep(where, shard, generations)
+                    shard = []
+        finally:
+            self._keep(where, shard, generations)
+
+    def _keep(
+        self, where: Json, shard: Sequence[Generation], generations: dict[str, Generation]
+    ) -> None:
+        self._log.append_many(("generation", {**where, **asdict(g)}) for g in shard)
+        generations.update((g.id, g) for g in shard)
+
+    def _outputs(self, planned: PlannedRung, rung: OutputsRung) -> Climbed:
+        """Somebody's outputs as a rung."""
+        outputs = read_outputs(rung.path)
+        generations: dict[str, Generation] = {}
+        reader = _reader(self._plan.task)
+        for example in self._plan.task.test:
+            text = outputs.get(example.id)
+            answer, failure = reader.read(text) if text is not None else ("", Failure(NO_OUTPUT))
+            generations[example.id] = Generation(
+                id=example.id,
+                prompt="",
+                text=text or "",
+                answer=answer,
+                tokens_in=None,
+                tokens_out=None,
+                seconds=None,
+                finish=None,
+                failure=failure,
+            )
+        unknown = len(outputs.keys() - {e.id for e in self._plan.task.test})
+        notes = (f"{unknown} rows of the file are no test items",) if unknown else ()
+        self._log.append("outputs", {"rung": planned.name, "rows": len(outputs)})
+        return Climbed(planned, generations, BuildCost(seconds=None), notes)
+
+
+def base_adaptation(task: Task, checkpoint: Checkpoint) -> Adaptation:
+    """Where every rung begins: the task's instruction and reader on an untouched checkpoint."""
+    prompter = Prompter(instruct(task.instruction, task.labels))
+    return Adaptation(checkpoint, prompter, _reader(task), task.sampling)
+
+
+def _reader(task: Task) -> TextReader | LabelReader:
+    return LabelReader(task.labels) if task.labels else TextReader()
+
+
+def fit_to_context(
+    adaptation: Adaptation, engine: Engine, queries: Sequence[Query]
+) -> tuple[Adaptation, str | None]:
+    """Drops demonstrations, for the whole rung, until every query that fits without them fits.
+
+    Returns the adaptation and, where some were dropped, a note that says so.
+    """
+    shown, capabilities = adaptation.prompter.demonstrations, engine.capabilities
+    if shown is None or capabilities.context is None:
+        return adaptation, None
+    room = capabilities.context
+    if not capabilities.encoder_decoder:
+        room -= adaptation.sampling.max_new_tokens
+
+    def fitting(prompter: Prompter) -> set[int]:
+        counts = engine.count_tokens([prompter.render(q) for q in queries])
+        return {i for i, count in enumerate(counts) if count <= room}
+
+    bare = fitting(adaptation.prompter.with_shots(0))
+    k = shown.k
+    while k > 0 and not bare <= fitting(adaptation.prompter.with_shots(k)):
+        k -= 1
+    if k == shown.k:
+        return adaptation, None
+    note = CONTEXT_NOTE.format(k=k, wanted=shown.k, context=capabilities.context)
+    return replace(adaptation, prompter=adaptation.prompter.with_shots(k)), note
+
+
+def generation_from_json(payload: Json) -> Generation:
+    """A generation as the log keeps it."""
+    fields = {key: value for key, value in payload.items() if key not in ("rung", "weights")}
+    failure = fields.pop("failure")
+    return Generation(**fields, failure=Failure(**failure) if failure else None)
+
+
+def _present(adaptation: Json) -> bool:
+    """Whether the files that a kept adaptation rests on are still there."""
+    kept = Adaptation.from_json(adaptation).checkpoint
+    return kept.folder.is_dir() and all(a.folder.is_dir() for a in kept.adapters)

@@ -1,0 +1,90 @@
+"""What a study will do, fixed before the first answer: its rungs, its models, its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from stepladder.errors import RungError, TaskError
+from stepladder.methods import Rung, parse_rung
+from stepladder.metrics import build_metrics
+from stepladder.records import Checkpoint, Json, content_hash
+from stepladder.tasks import OutputsRung, Task
+
+DEFAULT_RUNGS = ("zero-shot", "one-shot", "few-shot(4)", "lora", "full")
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRung:
+    """A rung on a model, or a file of somebody's outputs."""
+
+    name: str
+    """Unique in the study."""
+    checkpoint: Checkpoint | None
+    rung: Rung | OutputsRung
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        return tuple(self.rung.name.split(" + ")) if isinstance(self.rung, Rung) else ("outputs",)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A task, the rungs to climb, and all settings that decide the outcome."""
+
+    task: Task
+    rungs: tuple[PlannedRung, ...]
+    requests: int
+    """Traffic that costs are spread over."""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    go_on: bool = False
+    """Climb on after the target is reached."""
+
+    def settings(self) -> Json:
+        """What makes two studies the same study."""
+        return {
+            "task": self.task.fingerprint,
+            "rungs": [
+                [p.name, p.checkpoint.identity if p.checkpoint else content_hash(str(p.rung))]
+                for p in self.rungs
+            ],
+            "sampling": asdict(self.task.sampling),
+            "seed": self.task.seed,
+            "dtype": self.dtype,
+            "requests": self.requests,
+        }
+
+
+def make_plan(
+    task: Task,
+    checkpoints: Sequence[Checkpoint],
+    rungs: Sequence[str | OutputsRung] | None = None,
+    *,
+    requests: int = 100_000,
+    go_on: bool = False,
+) -> Plan:
+    """Checks everything that can be checked without spending, and names every rung."""
+    if requests < 1:
+        raise TaskError(f"requests is {requests}; give the traffic to expect, 1 or more")
+    if not task.test:
+        raise TaskError(f"task '{task.name}' has no test rows; name a test split")
+    build_metrics(task.metrics, task.labels, [e.references for e in task.test])
+    wanted = tuple(rungs or task.rungs or DEFAULT_RUNGS)
+    planned: list[PlannedRung] = []
+    for entry in wanted:
+        if isinstance(entry, OutputsRung):
+            planned.append(PlannedRung(entry.name, None, entry))
+            continue
+        rung = parse_rung(entry)
+        if rung.trains and not task.train:
+            raise RungError(f"rung '{rung.name}' trains, but task '{task.name}' has no train rows")
+        for checkpoint in checkpoints:
+            rung.check(checkpoint)
+            name = f"{checkpoint.name}: {rung.name}" if len(checkpoints) > 1 else rung.name
+            planned.append(PlannedRung(name, checkpoint, rung))
+    names = [p.name for p in planned]
+    for name in names:
+        if names.count(name) > 1:
+            raise RungError(f"rung '{name}' stands twice in the list; leave one out")
+    return Plan(task, tuple(planned), requests, go_on=go_on)

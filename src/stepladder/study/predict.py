@@ -1,0 +1,182 @@
+"""Predicts what each rung will cost, for the order of the climb and for `check`.
+
+A forward pass takes about 2 FLOPs a parameter and token, forward and backward 6 (Kaplan et al.
+2020, section 2.1). What a machine makes of that is measured: every climb leaves its rates in the
+ledger, and the median rate of models of about the same size is used. Without one, a stated default
+is. Either way it is a prediction and is called one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from statistics import mean, median
+from typing import Literal, NamedTuple
+
+from stepladder.contracts import TrainingMethod
+from stepladder.ledger import Event
+from stepladder.methods import Rung
+from stepladder.records import Build, Checkpoint, Example, Json, Prompt, TrainingJob
+from stepladder.study.climb import Climbed, base_adaptation
+from stepladder.study.plan import Plan, PlannedRung
+from stepladder.tasks import OutputsRung, Task
+
+CountTokens = Callable[[Checkpoint, Sequence[Prompt]], list[int]]
+
+ANSWERING = 5e9
+"""Default FLOPs a second while answering on a processor, batched."""
+TRAINING = 2e10
+"""Default FLOPs a second while training on a processor."""
+TRAINING_START = 12.0
+"""Seconds until a training process is at work."""
+_PARAMETERS_UNKNOWN = 1e9
+_LOOKED_AT = 40
+"""Rows that a mean length is taken from."""
+
+
+class Rates(NamedTuple):
+    """FLOPs a second that a model of this size was seen to reach."""
+
+    answering: float
+    training: float
+    source: Literal["measured", "default"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a rung is expected to cost; None where nothing is known (a file of outputs)."""
+
+    name: str
+    tokens_in: float | None
+    tokens_out: float | None
+    seconds: float | None
+    """A request."""
+    build_seconds: float | None
+    source: Literal["measured", "default", "given"]
+
+    def total(self, requests: int) -> float | None:
+        """Seconds to build once and answer so many requests."""
+        if self.seconds is None or self.build_seconds is None:
+            return None
+        return self.build_seconds + requests * self.seconds
+
+
+def about_four_letters(_: Checkpoint, prompts: Sequence[Prompt]) -> list[int]:
+    """Tokens without a tokenizer: four characters each, the usual figure for English."""
+    return [max(1, len(prompt.text) // 4) for prompt in prompts]
+
+
+def rates(parameters: float, events: Iterable[Event]) -> Rates:
+    """The median of the rates that the ledger has of models within a factor of two in size."""
+    answering, training = [], []
+    for event in events:
+        seen = event.payload
+        if not 0.5 <= seen["parameters"] / parameters <= 2:
+            continue
+        if seen["answering"]:
+            answering.append(seen["answering"])
+        if seen["training"]:
+            training.append(seen["training"])
+    return Rates(
+        median(answering) if answering else ANSWERING,
+        median(training) if training else TRAINING,
+        "measured" if answering else "default",
+    )
+
+
+def rate_event(climbed: Climbed, seconds: float | None, tokens: float | None) -> Json | None:
+    """What a climbed rung teaches about this machine; None where nothing was measured."""
+    checkpoint = climbed.planned.checkpoint
+    if checkpoint is None or not checkpoint.parameters or not seconds or not tokens:
+        return None
+    trained = climbed.build.trained_tokens
+    built = climbed.build.seconds
+    at_work = built - TRAINING_START if built is not None else 0
+    return {
+        "rung": climbed.planned.name,
+        "parameters": checkpoint.parameters,
+        "answering": 2 * checkpoint.parameters * tokens / seconds,
+        "training": 6 * checkpoint.parameters * trained / at_work
+        if trained and at_work > 0
+        else None,
+    }
+
+
+def predict(
+    planned: PlannedRung,
+    task: Task,
+    events: Iterable[Event],
+    count: CountTokens = about_four_letters,
+) -> Prediction:
+    """The cost of one rung, before anything is spent."""
+    rung = planned.rung
+    if isinstance(rung, OutputsRung) or planned.checkpoint is None:
+        assert isinstance(rung, OutputsRung)
+        build = None if rung.seconds is None else 0.0
+        return Prediction(
+            planned.name, rung.tokens_in, rung.tokens_out, rung.seconds, build, "given"
+        )
+    checkpoint = planned.checkpoint
+    parameters = float(checkpoint.parameters or _PARAMETERS_UNKNOWN)
+    speed = rates(parameters, events)
+    dry = dry_run(rung, task, checkpoint)
+    tokens_in = mean(count(checkpoint, dry.prompts))
+    answers = [Prompt(e.references[0], ()) for e in (task.train or task.test)[:_LOOKED_AT]]
+    tokens_out = min(mean(count(checkpoint, answers)) + 1, task.sampling.max_new_tokens)
+    build_seconds = 0.0
+    if dry.training is not None:
+        rows = len(task.train) * dry.training.epochs
+        tokens = rows * (mean(count(checkpoint, dry.training.prompts)) + tokens_out)
+        build_seconds = TRAINING_START + 6 * parameters * tokens / speed.training
+    seconds = 2 * parameters * (tokens_in + tokens_out) / speed.answering
+    return Prediction(planned.name, tokens_in, tokens_out, seconds, build_seconds, speed.source)
+
+
+class DryTraining(NamedTuple):
+    epochs: float
+    prompts: list[Prompt]
+    """Some of those that it would train on."""
+
+
+class DryRun(NamedTuple):
+    prompts: list[Prompt]
+    """Some of those that would be asked."""
+    training: DryTraining | None
+
+
+class _NoTraining:
+    """A workbench for methods that only render."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def train(self, job: TrainingJob) -> Build:
+        raise AssertionError("a dry run does not reach a training method's adapt")
+
+
+def dry_run(rung: Rung, task: Task, checkpoint: Checkpoint, rows: int = _LOOKED_AT) -> DryRun:
+    """Renders what the rung would ask and train on; no model is touched."""
+    adaptation, bench = base_adaptation(task, checkpoint), _NoTraining(task.seed)
+    training: DryTraining | None = None
+
+    def rendered(examples: Sequence[Example]) -> list[Prompt]:
+        return [adaptation.prompter.render(e.query) for e in examples[:rows]]
+
+    for method in rung.methods:
+        if method.fills is not None:
+            adaptation = method.adapt(adaptation, task.train, task.dev, bench)
+        else:
+            trainer: TrainingMethod = method  # type: ignore[assignment]
+            training = DryTraining(trainer.fit_settings().epochs, rendered(task.train))
+    return DryRun(rendered(task.test), training)
+
+
+def cost_order(plan: Plan, events: Sequence[Event]) -> list[str]:
+    """Names of the rungs, the cheapest at the user's traffic first; unknown costs come first too,
+    since a file of outputs costs nothing to look at.
+    """
+    totals = {
+        planned.name: predict(planned, plan.task, events).total(plan.requests)
+        for planned in plan.rungs
+    }
+    return sorted(totals, key=lambda name: -1.0 if totals[name] is None else totals[name] or 0.0)

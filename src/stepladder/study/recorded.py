@@ -1,0 +1,106 @@
+"""An engine that asks nothing twice: every completion is kept in the ledger under its address.
+
+The address is a hash of the engine's identity (weights, adapter, tokenizer, template, dtype,
+numerics version), the prompt as rendered, and the sampling with its seed. Change one of them and it
+is another answer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+
+from stepladder.contracts import Engine
+from stepladder.errors import EngineError
+from stepladder.ledger import Store
+from stepladder.records import (
+    Capabilities,
+    Completion,
+    Json,
+    LogLikelihood,
+    Prompt,
+    Sampling,
+    content_hash,
+)
+
+SHARD_SECONDS = 2.0
+"""Completions are written together, at least this often: what a kill can lose."""
+
+
+class RecordedEngine:
+    """Wraps an engine; `asked` counts the requests that really went to the model."""
+
+    def __init__(self, engine: Engine, store: Store) -> None:
+        self._engine = engine
+        self._store = store
+        self.asked = 0
+
+    @property
+    def identity(self) -> str:
+        return self._engine.identity
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._engine.capabilities
+
+    def render(self, prompt: Prompt) -> str:
+        return self._engine.render(prompt)
+
+    def count_tokens(self, prompts: Sequence[Prompt]) -> list[int]:
+        return self._engine.count_tokens(prompts)
+
+    def log_likelihood(self, pairs: Sequence[tuple[Prompt, str]]) -> list[LogLikelihood]:
+        return self._engine.log_likelihood(pairs)
+
+    def close(self) -> None:
+        self._engine.close()
+
+    def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> Iterator[Completion]:
+        places: dict[str, list[int]] = defaultdict(list)
+        for index, prompt in enumerate(prompts):
+            places[self.address(prompt, sampling)].append(index)
+        known = self._store.answers(list(places))
+        for address in known:
+            yield from _at(known[address], places[address])
+        rest = [address for address in places if address not in known]
+        asked = [prompts[places[address][0]] for address in rest]
+        for address, payload in self._ask(asked, rest, sampling) if rest else ():
+            yield from _at(payload, places[address])
+
+    def address(self, prompt: Prompt, sampling: Sampling) -> str:
+        return content_hash([self.identity, self.render(prompt), asdict(sampling)])
+
+    def _ask(
+        self, prompts: Sequence[Prompt], addresses: Sequence[str], sampling: Sampling
+    ) -> Iterator[tuple[str, Json]]:
+        """Asks and keeps, a shard at a time; what has been answered is kept whatever happens."""
+        shard: dict[str, Json] = {}
+        written = time.monotonic()
+        try:
+            for completion in self._engine.generate(prompts, sampling):
+                self.asked += completion.finish != "over-context"
+                payload = asdict(completion)
+                del payload["index"]
+                shard[addresses[completion.index]] = payload
+                if time.monotonic() - written > SHARD_SECONDS:
+                    self._store.keep_answers(shard)
+                    yield from shard.items()
+                    shard, written = {}, time.monotonic()
+        except EngineError:
+            self._store.keep_answers(shard)
+            yield from shard.items()
+            raise
+        except BaseException:
+            self._store.keep_answers(shard)
+            raise
+        self._store.keep_answers(shard)
+        yield from shard.items()
+
+
+def _at(payload: Json, places: Sequence[int]) -> Iterator[Completion]:
+    """A kept answer, once for each prompt that is the same."""
+    fields = {**payload, "tokens": tuple(payload["tokens"])}
+    for index in places:
+        yield Completion(index=index, **fields)

@@ -1,0 +1,195 @@
+"""The study: one climb, from a task and models to a verdict, kept in the ledger."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from stepladder.adaptation import Adaptation
+from stepladder.adaptation.export import save
+from stepladder.checkpoints import resolve
+from stepladder.contracts import Engine
+from stepladder.errors import LedgerError, nearest_name
+from stepladder.ledger import Ledger, StudyLog
+from stepladder.records import Checkpoint, content_hash
+from stepladder.study.card import model_card
+from stepladder.study.climb import Climbed, Climber, OpenEngine
+from stepladder.study.conclude import Outcome, conclude
+from stepladder.study.grade import Graded, Grader
+from stepladder.study.plan import Plan, PlannedRung, make_plan
+from stepladder.study.predict import cost_order, rate_event
+from stepladder.study.summary import RungSummary, Summary
+from stepladder.study.verdict import decide
+from stepladder.study.watch import Silent, Watcher
+from stepladder.tasks import OutputsRung, Task
+
+DEFAULT_LEDGER = "runs/ledger.db"
+
+
+def hf_engine(checkpoint: Checkpoint) -> Engine:
+    """The engine that studies ask by default: transformers, in this process."""
+    from stepladder.engines.hf import HFEngine
+
+    return HFEngine(checkpoint)
+
+
+class Study:
+    """One climb.
+
+    >>> summary = Study(Task.load("task.yaml"), models=["embedded"]).climb()   # doctest: +SKIP
+    >>> summary.verdict.sentence                                               # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        models: Sequence[str | Checkpoint] = ("embedded",),
+        rungs: Sequence[str | OutputsRung] | None = None,
+        *,
+        name: str | None = None,
+        requests: int = 100_000,
+        go_on: bool = False,
+        ledger: str | Path = DEFAULT_LEDGER,
+    ) -> None:
+        """Checks the whole plan; nothing is asked, trained or written before `climb`.
+
+        `rungs` replaces the task's own; `go_on` climbs on after the target is reached. Raises the
+        StepladderError of whatever cannot be.
+        """
+        checkpoints = [m if isinstance(m, Checkpoint) else resolve(m) for m in models]
+        self.plan: Plan = make_plan(task, checkpoints, rungs, requests=requests, go_on=go_on)
+        self.name = name or f"{task.name}-{content_hash(self.plan.settings())[:6]}"
+        self.ledger = ledger
+
+    def climb(self, watcher: Watcher | None = None, open_engine: OpenEngine = hf_engine) -> Summary:
+        """Climbs, decides, and returns what the report shows. Interrupted, it goes on from what
+        the ledger has when it is called again.
+        """
+        watcher = watcher or Silent()
+        with Ledger.open(self.ledger) as ledger:
+            log = ledger.start(self.name, self.plan.settings())
+            order = self._order(ledger, log)
+            started = time.monotonic()
+            climber = Climber(self.plan, log, watcher, open_engine)
+            grader = Grader(self.plan.task, self.plan.requests)
+            try:
+                graded = self._rungs(order, climber, grader, log)
+            finally:
+                climber.close()
+            work = {
+                "requests asked": climber.asked,
+                "trainings": climber.bench.trainings,
+                "seconds": round(time.monotonic() - started, 1),
+            }
+            return conclude(Outcome(self.name, self.plan, grader, graded, work), ledger, log)
+
+    def _order(self, ledger: Ledger, log: StudyLog) -> list[PlannedRung]:
+        """The order of the climb, decided once: a study that goes on keeps it, whatever the ledger
+        has learned about costs since.
+        """
+        kept = log.latest("plan")
+        if kept is None:
+            order = cost_order(self.plan, list(ledger.events("rate")))
+            kept = {"task": self.plan.task.name, "order": order}
+            log.append("plan", kept)
+        by_name = {planned.name: planned for planned in self.plan.rungs}
+        return [by_name[name] for name in kept["order"]]
+
+    def _rungs(
+        self, order: Sequence[PlannedRung], climber: Climber, grader: Grader, log: StudyLog
+    ) -> list[Graded]:
+        """Every rung in the order of the task; those not needed are skipped."""
+        done: dict[str, Graded] = {}
+        settled: str | None = None
+        for planned in order:
+            if settled is not None and planned.checkpoint is not None:
+                done[planned.name] = grader.grade(Climbed(planned, {}, skipped=True))
+                continue
+            graded = grader.grade(climber.climb(planned))
+            done[planned.name] = graded
+            self._keep_scores(log, graded)
+            if settled is None and not self.plan.go_on and self._reaches(graded, grader):
+                settled = planned.name
+                climber.watcher.say(
+                    f"{planned.name} reaches the target; costlier rungs are left out"
+                )
+        return [done[planned.name] for planned in self.plan.rungs]
+
+    def _reaches(self, graded: Graded, grader: Grader) -> bool:
+        """Whether this rung alone is shown to reach the target, at its share of alpha."""
+        target = self.plan.task.target
+        if target is None or graded.measured is None or graded.measured.cost is None:
+            return False
+        decision = decide(
+            [graded.measured],
+            grader.deciding,
+            target=target.value,
+            margin=None,
+            requests=self.plan.requests,
+            family=len(self.plan.rungs),
+        )
+        return decision.verdict.kind == "reached"
+
+    def _keep_scores(self, log: StudyLog, graded: Graded) -> None:
+        rung = graded.climbed.planned.name
+        already = {e.payload["rung"] for e in log.events("scored")}
+        if graded.measured is None or rung in already or graded.missing:
+            return
+        log.append(
+            "scored",
+            {
+                "rung": rung,
+                "statistics": {name: rows.tolist() for name, rows in graded.statistics.items()},
+                "signatures": {name: s.signature for name, s in graded.scores.items()},
+            },
+        )
+        cost = graded.cost
+        tokens = (cost.tokens_in or 0) + (cost.tokens_out or 0)
+        rate = rate_event(graded.climbed, cost.seconds, tokens)
+        if rate is not None:
+            log.append("rate", rate)
+
+
+def load_summary(ledger: str | Path | None, study: str) -> Summary:
+    """A finished study's summary, from the ledger alone. Raises LedgerError."""
+    with Ledger.open(ledger or DEFAULT_LEDGER, create=False) as opened:
+        payload = opened.study(study).latest("summary")
+    if payload is None:
+        raise LedgerError(
+            f"study '{study}' is not finished; run the same `stepladder climb` again to go on"
+        )
+    return Summary.from_json(payload)
+
+
+def export(
+    ledger: str | Path | None, study: str, folder: Path, rung: str | None = None
+) -> RungSummary:
+    """Writes a rung of a finished study, the winner unless another is named, to a folder.
+
+    Raises LedgerError for a study or rung that is not there, OutputError for the folder.
+    """
+    summary = load_summary(ledger, study)
+    name = rung or summary.verdict.rung
+    if name is None:
+        raise LedgerError(
+            f"study '{study}' is undecided, so it has no winner; choose with --rung: "
+            + ", ".join(r.name for r in summary.rungs if r.state == "measured")
+        )
+    rows = {r.name: r for r in summary.rungs}
+    if name not in rows:
+        raise LedgerError(f"study '{study}' has no rung '{name}'; {nearest_name(name, rows)}")
+    with Ledger.open(ledger or DEFAULT_LEDGER, create=False) as opened:
+        kept = [
+            e.payload["adaptation"]
+            for e in opened.study(study).events("adapted")
+            if e.payload["rung"] == name
+        ]
+    if not kept:
+        why = rows[name].error or (
+            "its outputs came from a file" if rows[name].model == "outputs" else "it was not built"
+        )
+        raise LedgerError(f"rung '{name}' cannot be exported: {why}")
+    adaptation = Adaptation.from_json(kept[-1])
+    save(adaptation, folder, model_card(summary, rows[name], adaptation.checkpoint))
+    return rows[name]

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stepladder.engines.fake import FakeEngine
+from stepladder.errors import LedgerError, RungError, TaskError
+from stepladder.ledger import Ledger
+from stepladder.records import Checkpoint
+from stepladder.study import Study, Summary, load_summary
+from stepladder.tasks import Task
+
+Make = Callable[..., Task]
+
+
+def test_the_cheapest_rung_that_reaches_the_target_wins_and_costlier_ones_are_left_out(
+    make_task: Make, checkpoint: Checkpoint, open_fake: Callable, tmp_path: Path
+) -> None:
+    task = make_task(target={"metric": "exact_match(case=yes)", "at_least": 0.8})
+    study = Study(task, [checkpoint], ledger=tmp_path / "ledger.db")
+    summary = study.climb(open_engine=open_fake)
+    assert (summary.verdict.kind, summary.verdict.rung) == ("reached", "one-shot")
+    states = {r.name: r.state for r in summary.rungs}
+    assert states == {"zero-shot": "measured", "one-shot": "measured", "few-shot(3)": "skipped"}
+    zero, one, _ = summary.rungs
+    assert zero.metrics[summary.deciding].value == 0.0
+    assert one.metrics[summary.deciding].value == 1.0
+    assert summary.provenance["work in the last run"]["requests asked"] == 240
+
+
+def test_all_climbs_on_and_asks_nothing_twice(
+    make_task: Make, checkpoint: Checkpoint, open_fake: Callable, tmp_path: Path
+) -> None:
+    task = make_task(target={"metric": "exact_match(case=yes)", "at_least": 0.8})
+    ledger = tmp_path / "ledger.db"
+    Study(task, [checkpoint], name="s", ledger=ledger).climb(open_engine=open_fake)
+    summary = Study(task, [checkpoint], name="s", go_on=True, ledger=ledger).climb(
+        open_engine=open_fake
+    )
+    assert [r.state for r in summary.rungs] == ["measured"] * 3
+    assert summary.provenance["work in the last run"]["requests asked"] == 120
+    again = Study(task, [checkpoint], name="other", go_on=True, ledger=ledger).climb(
+        open_engine=open_fake
+    )
+    assert again.provenance["work in the last run"]["requests asked"] == 0
+    assert again.provenance["verdicts drawn from this test split"] == 2
+
+
+def test_without_a_target_every_rung_is_climbed_and_the_default_margin_is_said(
+    make_task: Make, checkpoint: Checkpoint, open_fake: Callable, tmp_path: Path
+) -> None:
+    study = Study(make_task(), [checkpoint], ledger=tmp_path / "ledger.db")
+    summary = study.climb(open_engine=open_fake)
+    assert summary.margin == 0.01
+    assert any("within one point" in note for note in summary.verdict.notes)
+    assert all(r.state == "measured" for r in summary.rungs)
+    assert {(c.better, c.worse) for c in summary.comparisons} >= {("one-shot", "zero-shot")}
+
+
+def test_an_interrupted_climb_goes_on_where_it_was(
+    make_task: Make, checkpoint: Checkpoint, open_fake: Callable, tmp_path: Path
+) -> None:
+    class Interrupted(FakeEngine):
+        def generate(self, prompts, sampling):  # type: ignore[no-untyped-def]
+            for completion in super().generate(prompts, sampling):
+                if self.asked == 100:
+                    raise KeyboardInterrupt
+                yield completion
+
+    ledger = tmp_path / "ledger.db"
+    study = Study(make_task(), [checkpoint], ledger=ledger)
+    with pytest.raises(KeyboardInterrupt):
+        study.climb(open_engine=lambda c: Interrupted(lambda p: " x"))
+    with pytest.raises(LedgerError, match="not finished"):
+        load_summary(ledger, study.name)
+    summary = study.climb(open_engine=open_fake)
+    assert summary.provenance["work in the last run"]["requests asked"] == 360 - 99
+
+
+def test_answers_that_the_machine_owes_leave_the_verdict_undecided(
+    make_task: Make, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    task = make_task(target={"metric": "exact_match(case=yes)", "at_least": 0.8})
+    study = Study(task, [checkpoint], ["one-shot"], ledger=tmp_path / "ledger.db")
+    answer = lambda p: " " + p.rsplit("Input: ", 1)[1].removesuffix("\nOutput:").upper()  # noqa: E731
+    down = study.climb(open_engine=lambda c: FakeEngine(answer, fail_after=60))
+    (rung,) = down.rungs
+    assert rung.missing == 60
+    assert down.verdict.kind == "undecided"
+    assert "60 answers are missing" in down.verdict.sentence
+    score = rung.metrics[down.deciding]
+    assert score.value is None
+    assert (score.low, score.high, score.n) == (0.5, 1.0, 60)
+    up = study.climb(open_engine=lambda c: FakeEngine(answer))
+    assert up.rungs[0].missing == 0
+    assert up.verdict.kind == "reached"
+    assert up.provenance["work in the last run"]["requests asked"] == 60
+
+
+def test_demonstrations_that_do_not_fit_are_dropped_for_the_whole_rung_and_said(
+    make_task: Make, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    shown: list[str] = []
+
+    def answer(prompt: str) -> str:
+        shown.append(prompt)
+        return " x"
+
+    study = Study(make_task(), [checkpoint], ["few-shot(3)"], ledger=tmp_path / "ledger.db")
+    # Instruction 3 words, a demonstration 4, the query 3, the answer 8: 22 words hold two.
+    summary = study.climb(open_engine=lambda c: FakeEngine(answer, context=22))
+    assert {prompt.count("Output:") for prompt in shown} == {3}
+    assert summary.rungs[0].notes == (
+        "shows 2 of 3 demonstrations: more do not fit the context of 22 tokens",
+    )
+    assert not summary.rungs[0].failures
+
+
+def test_an_item_that_never_fits_is_a_failure_of_its_rung(
+    make_task: Make, checkpoint: Checkpoint, shown_how: Callable[[str], str], tmp_path: Path
+) -> None:
+    task = make_task()
+    long = replace(task.test[0], input="long " * 50)
+    task = replace(task, test=(long, *task.test[1:]))
+    study = Study(task, [checkpoint], ["one-shot"], ledger=tmp_path / "ledger.db")
+    summary = study.climb(open_engine=lambda c: FakeEngine(shown_how, context=30))
+    assert summary.rungs[0].failures == {"prompt over the context": 1}
+    assert summary.rungs[0].metrics[summary.deciding].value == pytest.approx(119 / 120)
+    assert summary.rungs[0].cost.tokens_in == 10  # of those that were asked
+
+
+def test_a_file_of_outputs_is_a_rung_of_unknown_cost(
+    make_task: Make, checkpoint: Checkpoint, open_fake: Callable, tmp_path: Path
+) -> None:
+    file = tmp_path / "theirs.jsonl"
+    rows = [{"id": f"c{i}", "output": f"WORDC{i}"} for i in range(119)]
+    file.write_text("\n".join(json.dumps(row) for row in [*rows, {"id": "zz", "output": "?"}]))
+    task = make_task(
+        rungs=["zero-shot", {"outputs": str(file), "name": "theirs"}],
+        target={"metric": "exact_match(case=yes)", "at_least": 0.8},
+    )
+    summary = Study(task, [checkpoint], ledger=tmp_path / "l.db").climb(open_engine=open_fake)
+    theirs = summary.rungs[1]
+    assert theirs.failures == {"no output in the file": 1}
+    assert theirs.cost.seconds is None
+    assert theirs.cost.build_seconds is None
+    assert theirs.cut_share is None
+    assert theirs.metrics[summary.deciding].value == pytest.approx(119 / 120)
+    assert any("1 rows of the file" in note for note in theirs.notes)
+    assert "cost" in summary.verdict.sentence + " ".join(summary.verdict.notes)
+
+
+def test_the_summary_is_the_same_from_the_ledger_alone(
+    make_task: Make, checkpoint: Checkpoint, open_fake: Callable, tmp_path: Path
+) -> None:
+    study = Study(make_task(), [checkpoint], name="s", ledger=tmp_path / "ledger.db")
+    summary = study.climb(open_engine=open_fake)
+    loaded = load_summary(tmp_path / "ledger.db", "s")
+    assert isinstance(loaded, Summary)
+    assert json.loads(json.dumps(loaded.as_json())) == json.loads(json.dumps(summary.as_json()))
+
+
+def test_what_cannot_be_is_refused_before_anything_is_written(
+    make_task: Make, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    with pytest.raises(RungError, match="needs a model that trains"):
+        Study(make_task(), [checkpoint], ["lora"], ledger=tmp_path / "l.db")
+    with pytest.raises(RungError, match="stands twice"):
+        Study(make_task(), [checkpoint], ["one-shot", "one-shot"], ledger=tmp_path / "l.db")
+    with pytest.raises(TaskError, match="requests is 0"):
+        Study(make_task(), [checkpoint], requests=0, ledger=tmp_path / "l.db")
+    assert not (tmp_path / "l.db").exists()
+
+
+def test_a_name_with_other_settings_is_refused_and_nothing_lost(
+    make_task: Make, checkpoint: Checkpoint, open_fake: Callable, tmp_path: Path
+) -> None:
+    ledger = tmp_path / "ledger.db"
+    Study(make_task(), [checkpoint], name="s", ledger=ledger).climb(open_engine=open_fake)
+    other = Study(make_task(instruction="Shout."), [checkpoint], name="s", ledger=ledger)
+    with pytest.raises(LedgerError, match="settings"):
+        other.climb(open_engine=open_fake)
+    assert load_summary(ledger, "s").study == "s"
+
+
+def test_the_log_holds_every_generation_and_score(
+    make_task: Make, checkpoint: Checkpoint, open_fake: Callable, tmp_path: Path
+) -> None:
+    study = Study(make_task(), [checkpoint], name="s", ledger=tmp_path / "ledger.db")
+    study.climb(open_engine=open_fake)
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        log = ledger.study("s")
+        assert sum(1 for _ in log.events("generation")) == 360
+        scored = {e.payload["rung"]: e.payload["statistics"] for e in log.events("scored")}
+    assert set(scored) == {"zero-shot", "one-shot", "few-shot(3)"}
+    assert len(scored["one-shot"]["token_f1"]) == 120

@@ -1,0 +1,256 @@
+"""Verdicts: both rules, owed answers, costs, direction, sentences, and a small calibration."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from stepladder.contracts import Floats
+from stepladder.errors import MetricError
+from stepladder.statistics import mean_bound
+from stepladder.study.verdict import Decision, Measured, comparisons, crossover, decide
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Share:
+    """A mean of column 0, or with `mean=False` 100 times a ratio of sums."""
+
+    name: str = "accuracy"
+    signature: str = "test"
+    better: Literal["higher", "lower"] = "higher"
+    times: float = 100.0
+    mean: bool = True
+
+    def statistics(self, answers: Any, references: Any) -> Floats:
+        raise TypeError("rows are given here")
+
+    def aggregate(self, rows: Floats) -> float | None:
+        if not len(rows):
+            return None
+        if self.mean:
+            return float(rows[:, 0].mean())
+        return float(100 * rows[:, 0].sum() / rows[:, 1].sum())
+
+    def details(self, rows: Floats) -> dict[str, float]:
+        return {}
+
+
+TER = Share("ter", better="lower", times=1.0, mean=False)
+
+
+def rung(
+    name: str, right: int, cost: float | None, n: int = 200, missing: int = 0, seed: int = 0
+) -> Measured:
+    """`right` of `n` items right, in an order of its own; the first `missing` answers are owed."""
+    rows = np.random.default_rng([seed, len(name), right]).permutation(n)[:, None] < right
+    worst, best = rows.astype(float), rows.astype(float)
+    worst[:missing], best[:missing] = 0.0, 1.0
+    return Measured(name, worst, worst, best, cost)
+
+
+def ratio(name: str, share: float, cost: float) -> Measured:
+    rng = np.random.default_rng(len(name))
+    length = rng.integers(5, 30, 200)
+    rows = np.c_[rng.binomial(length, share), length].astype(float)
+    return Measured(name, rows, rows, rows, cost)
+
+
+def judged(rungs: list[Measured], metric: Share | None = None, **settings: Any) -> Decision:
+    values: dict[str, Any] = {"target": None, "margin": None, "requests": 1000, "family": 3}
+    return decide(rungs, metric or Share(), **{**values, **settings})
+
+
+ZERO, FEW, LORA = rung("zero-shot", 100, 1.0), rung("few-shot", 180, 5.0), rung("lora", 190, 9.0)
+
+
+def test_the_cheapest_rung_that_reaches_the_target_wins() -> None:
+    decision = judged([LORA, ZERO, FEW], target=0.7)
+    verdict = decision.verdict
+    assert (verdict.kind, verdict.rung, verdict.more_items) == ("reached", "few-shot", None)
+    lower = decision.bounds["few-shot"][0]
+    assert lower is not None and 0.7 <= lower < 0.9
+    shown = np.floor(lower * 1000) / 10
+    assert verdict.sentence == (
+        f"few-shot is the cheapest rung shown to reach accuracy 70.0: 90.0, at least {shown:.1f}, "
+        "with an error probability of at most 5 % over the whole study (200 items)."
+    )
+    assert "Costs are compared at 1,000 requests." in verdict.notes
+
+
+def test_bounds_are_the_betting_ones_at_alpha_over_the_family() -> None:
+    order = np.random.default_rng(0).permutation(200)
+    for family in (1, 4):
+        lower, upper = judged([FEW], target=0.7, family=family).bounds["few-shot"]
+        values = FEW.statistics[order, 0]
+        assert lower == pytest.approx(mean_bound(values, alpha=0.05 / family))
+        assert upper == pytest.approx(mean_bound(values, alpha=0.05 / family, side="upper"))
+
+
+def test_a_rung_listed_but_not_built_still_counts() -> None:
+    near = rung("near", 156, 1.0)
+    assert judged([near], target=0.7, family=1).verdict.kind == "reached"
+    assert judged([near], target=0.7, family=40).verdict.kind == "undecided"
+
+
+def test_no_rung_reaches_it() -> None:
+    verdict = judged([ZERO, FEW], target=0.99, family=2).verdict
+    assert (verdict.kind, verdict.rung) == ("not-reached", None)
+    assert verdict.sentence.startswith("No rung reaches accuracy 99.0: the best, few-shot, is at")
+    partly = judged([ZERO, FEW], target=0.99, family=3).verdict
+    assert partly.sentence.startswith("None of the rungs measured reaches")
+
+
+def test_undecided_says_how_many_more() -> None:
+    verdict = judged([ZERO, FEW], target=0.88).verdict
+    assert verdict.kind == "undecided" and verdict.more_items is not None
+    assert 500 < verdict.more_items < 20_000
+    assert f"About {verdict.more_items:,} more examples would settle it." in verdict.sentence
+
+
+def test_the_best_rung_is_good_enough_and_so_may_a_cheaper_one_be() -> None:
+    assert judged([ZERO, FEW, LORA], margin=0.2).verdict.rung == "few-shot"
+    apart = judged([ZERO, LORA]).verdict
+    assert (apart.kind, apart.rung) == ("good-enough", "lora")
+    assert (
+        "within 1.0 points of every other: accuracy 95.0; zero-shot is worse by" in apart.sentence
+    )
+    close = judged([FEW, LORA]).verdict
+    assert close.kind == "undecided" and close.more_items is not None
+
+
+def test_a_single_rung_is_good_enough_for_want_of_others() -> None:
+    assert "only rung:" in judged([ZERO], family=1).verdict.sentence
+    assert "only rung that could be measured" in judged([ZERO]).verdict.sentence
+
+
+@pytest.mark.parametrize("line", [{"target": 0.7}, {"margin": 0.2}])
+def test_a_rung_of_unknown_cost_never_wins_by_cost(line: dict[str, float]) -> None:
+    people = replace(LORA, name="people", cost=None)
+    known = judged([ZERO, FEW, people], **line).verdict
+    assert known.rung == "few-shot"
+    assert "people passed as well, at an unknown cost." in known.notes
+    alone = judged([ZERO, people], **line).verdict
+    assert alone.rung == "people" and "cheapest" not in alone.sentence
+    assert "The cost of people is unknown, so none is called the cheapest." in alone.notes
+
+
+def test_missing_answers_that_change_the_outcome_leave_it_undecided() -> None:
+    owed = rung("owed", 165, 1.0, missing=40)
+    verdict = judged([owed], target=0.7, family=1).verdict
+    assert verdict.kind == "undecided" and verdict.more_items is None
+    assert verdict.sentence.startswith("Undecided: 40 answers are missing.")
+    assert "at its best, owed wins" in verdict.sentence
+
+
+@pytest.mark.parametrize("line", [{"target": 0.7}, {"margin": 0.01}])
+def test_missing_answers_that_change_nothing_do_not_hinder(line: dict[str, float]) -> None:
+    verdict = judged([ZERO, replace_missing(LORA, 3)], **line).verdict
+    assert verdict.rung == "lora"
+    assert " between 9" in verdict.sentence
+
+
+def replace_missing(measured: Measured, missing: int) -> Measured:
+    worst, best = measured.worst.copy(), measured.best.copy()
+    worst[:missing], best[:missing] = 0.0, 1.0
+    return replace(measured, statistics=worst, worst=worst, best=best)
+
+
+def test_where_lower_is_better() -> None:
+    low, high = ratio("low", 0.45, 2.0), ratio("high-one", 0.55, 1.0)
+    reached = judged([low, high], TER, target=50.0).verdict
+    assert (reached.kind, reached.rung) == ("reached", "low")
+    assert "to reach ter 50.0: 4" in reached.sentence and ", at most 4" in reached.sentence
+    missed = judged([low, high], TER, target=30.0)
+    assert missed.verdict.kind == "not-reached" and "all are at least 4" in missed.verdict.sentence
+    assert judged([low, high], TER, margin=1.0).verdict.rung == "low"
+    lower, upper = missed.bounds["low"]
+    assert lower is not None and upper is not None and 40 < lower < 45 < upper < 50
+
+
+def test_the_same_rungs_in_another_order_give_the_same_verdict() -> None:
+    assert judged([ZERO, FEW, LORA], target=0.7) == judged([ZERO, FEW, LORA], target=0.7)
+    one, other = (judged(r, margin=0.2).verdict for r in ([ZERO, FEW, LORA], [LORA, FEW, ZERO]))
+    assert (one.kind, one.rung, one.more_items) == (other.kind, other.rung, other.more_items)
+
+
+def test_groups_widen_the_bounds_and_are_named() -> None:
+    groups = np.repeat(np.arange(20), 10)
+    rows = np.repeat(np.arange(20) < 18, 10)[:, None].astype(float)
+    grouped = judged([Measured("a", rows, rows, rows, 1.0, groups)], target=0.3)
+    alone = judged([Measured("a", rows, rows, rows, 1.0)], target=0.3)
+    assert (grouped.bounds["a"][0] or 0) < (alone.bounds["a"][0] or 0) - 0.1
+    assert "(200 items in 20 groups)" in grouped.verdict.sentence
+
+
+def test_one_item_decides_nothing() -> None:
+    assert judged([rung("a", 1, 1.0, n=1)], target=0.3).verdict.kind == "undecided"
+    one = np.array([[1.0, 4.0]])
+    unknown = judged([Measured("a", one, one, one, 1.0)], TER, target=50.0)
+    assert unknown.verdict.kind == "undecided" and unknown.bounds["a"] == (None, None)
+
+
+def test_misuse_is_told() -> None:
+    with pytest.raises(ValueError, match="0 rungs were measured of 3"):
+        judged([])
+    with pytest.raises(ValueError, match="measured on different items"):
+        judged([ZERO, rung("b", 5, 1.0, n=10)])
+    rows = np.full((20, 1), 37.0)
+    with pytest.raises(MetricError, match="mean of values from 0 to 1"):
+        judged([Measured("a", rows, rows, rows, 1.0)], target=0.5)
+
+
+def test_comparisons_put_the_better_first() -> None:
+    found = comparisons([ZERO, FEW, LORA], Share(), seed=0)
+    assert [(c.better, c.worse) for c in found] == [
+        ("lora", "few-shot"),
+        ("lora", "zero-shot"),
+        ("few-shot", "zero-shot"),
+    ]
+    assert found[0].difference == pytest.approx(0.05)
+    for c in found:
+        assert c.low is not None and c.high is not None and c.low < c.difference < c.high
+        assert c.p <= c.p_holm
+    ter = comparisons([ratio("low", 0.45, 2.0), ratio("high-one", 0.55, 1.0)], TER, seed=0)
+    assert ter[0].better == "low" and ter[0].difference < 0
+    assert comparisons([ZERO], Share(), seed=0) == ()
+
+
+def test_crossover() -> None:
+    assert crossover(0.0, 2.0, 600.0, 0.5) == 401
+    assert crossover(600.0, 0.5, 0.0, 2.0) == 401
+    assert crossover(0.0, 1.0, 600.0, 1.0) is None
+    assert crossover(0.0, 1.0, 600.0, 2.0) is None
+
+
+@pytest.fixture(scope="module")
+def calibration() -> ModuleType:
+    path = ROOT / "benchmarks" / "calibration.py"
+    spec = importlib.util.spec_from_file_location("calibration", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["calibration"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_small_calibration(calibration: ModuleType) -> None:
+    """A right procedure fails this with a probability of about one in a thousand a case."""
+    pairs, clustered = list(calibration.pairs(2, 0.5)), list(calibration.clustered())
+    cases = [pairs[0], pairs[3], clustered[1]]
+    for case in cases:
+        assert calibration.count(case, 150) <= binom.ppf(0.999, 150, 0.05), case.name
+
+
+def test_small_power(calibration: ModuleType) -> None:
+    case = next(calibration.powers())
+    assert calibration.count(case, 150) >= binom.ppf(0.001, 150, 0.9)
