@@ -24,6 +24,8 @@ PROMPT_WEIGHT = 0.1
 STORY_SHARE = 0.12
 #: Rows that go on until the context is full, so that every position up to 1,024 is trained.
 LONG_SHARE = 0.008
+#: Rows of scraps that come back, from this step on (the log tells why not from the first).
+ECHO_SHARE, ECHO_FROM = 0.18, 1193
 MAX_TOKENS = 1024
 _COUNTS = {0: 0.16, 1: 0.16, 2: 0.14, 3: 0.1, 4: 0.2, 5: 0.06, 6: 0.06, 7: 0.04, 8: 0.08}
 
@@ -88,8 +90,10 @@ def draw_form(rng: Random) -> Form:
     return rng.choices(draws, [share for _, share in FAMILIES.values()])[0](rng)
 
 
-def draw_pieces(rng: Random) -> list[Piece]:
-    """The text of one row: an episode, or a plain text as a single answer."""
+def draw_pieces(rng: Random, echo: bool = False) -> list[Piece]:
+    """The text of one row: an episode, a plain text as a single answer, or scraps coming back."""
+    if echo and rng.random() < ECHO_SHARE:
+        return [Piece(*part) for part in stories.echo(rng)]
     if rng.random() < STORY_SHARE:
         return [Piece(stories.text(rng), True)]
     form = draw_form(rng)
@@ -139,7 +143,7 @@ def rows_of_step(
     rows: list[Row] = []
     total = 0
     while total < tokens:
-        row = encode_row(draw_pieces(rng), encode, end)
+        row = encode_row(draw_pieces(rng, step >= ECHO_FROM), encode, end)
         if row.ids:
             rows.append(row)
             total += len(row.ids)

@@ -21,10 +21,14 @@ from ..world import (
     VERBS,
     WARES,
     article,
+    full_name,
     two_names,
 )
 from .dialogues import any_scene
 from .swedish import sentence
+
+_SCRAP_WORDS = [*NOUNS, *ADJECTIVES, *OPPOSITES.values(), *FIRST_NAMES, *TOWNS, *PLACES, *DAYS]
+_SCRAP_MARKS = [chr(number) for number in range(33, 127)]
 
 
 def _paragraph(rng: Random) -> str:
@@ -81,3 +85,35 @@ def text(rng: Random) -> str:
         return "\n\n".join(_paragraph(rng) for _ in range(rng.randint(6, 16)))
     makers = (_paragraph, _class_list, _dictionary, _swedish_text, lambda r: any_scene(r).text)
     return rng.choices(makers, (0.3, 0.35, 0.2, 0.1, 0.05))[0](rng)
+
+
+def _scrap(rng: Random) -> str:
+    """Something with no meaning here: words of any kind, a name, a number, a made-up code."""
+    kind = rng.random()
+    if kind < 0.6:
+        return " ".join(rng.sample(_SCRAP_WORDS, rng.randint(1, 2)))
+    if kind < 0.75:
+        return full_name(rng)
+    if kind < 0.87:
+        return str(rng.randint(0, 9999))
+    return "".join(rng.choice(_SCRAP_MARKS) for _ in range(rng.randint(2, 5)))
+
+
+def echo(rng: Random) -> list[tuple[str, bool]]:
+    """Scraps that come back: a run of them again, or each one looked up by the word before it.
+
+    Runs of text, and whether they can be told from what stands before. Only looking back tells
+    them, so these rows teach to copy, on which demonstrations, records and questions rest.
+    """
+    if rng.random() < 0.5:
+        separator = rng.choice([" ", " ", ", ", "\n", "; "])
+        run = separator.join(_scrap(rng) for _ in range(rng.randint(4, 12)))
+        again = rng.choice(["\n", "\n\n"]) + run
+        return [(run, False), (again * rng.randint(1, 3), True)]
+    keys = rng.sample(_SCRAP_WORDS, rng.randint(2, 7))
+    values = {key: _scrap(rng) for key in keys}
+    link, end = rng.choice([":", " =", " is", " ->", ""]), rng.choice(["\n", "; ", ". "])
+    parts = [(end.join(f"{key}{link} {values[key]}" for key in keys), False)]
+    for key in [*rng.sample(keys, len(keys)), *rng.sample(keys, len(keys))]:
+        parts += [(f"{end}{key}{link}", False), (f" {values[key]}", True)]
+    return parts

@@ -1,0 +1,201 @@
+"""The recipe of the embedded model, the weights that it made, and the sample task beside them."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from random import Random
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+tokenizers = pytest.importorskip("tokenizers")
+pytest.importorskip("torch")
+
+from recipes.embedded import samples  # noqa: E402
+from recipes.embedded.episodes import (  # noqa: E402
+    MAX_TOKENS,
+    data_hash,
+    draw_pieces,
+    encode_row,
+    header,
+    pieces,
+    prompt,
+    rows_of_step,
+)
+from recipes.embedded.form import Item  # noqa: E402
+
+MODEL = ROOT / "src/stepladder/checkpoints/embedded"
+SAMPLE = ROOT / "src/stepladder/samples/support-notes"
+#: Number, "Surname, Name", and a fault in brackets: what makes the house style one.
+HOUSE_STYLE = re.compile(r"#(\d{4}|\?) \w+, \w+ > .+ \(.+\) > ")
+
+
+@pytest.fixture(scope="module")
+def encoder() -> tokenizers.Tokenizer:
+    """The tokenizer that is shipped."""
+    return tokenizers.Tokenizer.from_file(str(MODEL / "tokenizer.json"))
+
+
+@pytest.fixture(scope="module")
+def training_texts() -> list[str]:
+    """Some rows of training text, as the training draws them."""
+    rng = Random("1/0")
+    return ["".join(piece.text for piece in draw_pieces(rng)) for _ in range(2500)]
+
+
+def _sample(split: str) -> list[dict[str, str]]:
+    lines = (SAMPLE / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_training_text_holds_no_note_in_the_house_style(training_texts: list[str]) -> None:
+    notes = [row["note"] for split in samples.SIZES for row in _sample(split)]
+    assert all(HOUSE_STYLE.search(note) for note in notes)
+    assert not [text for text in training_texts if HOUSE_STYLE.search(text)]
+    assert not [text for text in training_texts if any(note in text for note in notes)]
+
+
+def test_training_text_holds_no_dialogue_of_the_sample(training_texts: list[str]) -> None:
+    everything = "\n".join(training_texts)
+    for split in samples.SIZES:
+        for row in _sample(split):
+            lines = row["dialogue"].splitlines()
+            assert row["dialogue"] not in everything
+            assert lines[0] not in everything  # nobody opens a talk like this in the training
+
+
+def test_training_text_has_the_forms_that_are_promised(training_texts: list[str]) -> None:
+    everything = "\n\n".join(training_texts)
+    assert "Answer with one of: " in everything
+    assert "Evidence:\n[1] " in everything
+    assert "not in the text" in everything
+    assert any(text.startswith("Input: ") for text in training_texts)
+    assert any(text.count("\nOutput:") > 8 for text in training_texts)
+
+
+def test_sample_files_are_what_the_generator_makes() -> None:
+    for split, rows in samples.rows().items():
+        assert rows == _sample(split)
+        assert len(rows) == samples.SIZES[split]
+    dialogues = [row["dialogue"] for split in samples.SIZES for row in _sample(split)]
+    assert len(set(dialogues)) == len(dialogues)
+
+
+def test_same_seed_same_data() -> None:
+    assert data_hash(1, 200) == data_hash(1, 200)
+    assert data_hash(1, 200) != data_hash(2, 200)
+
+
+def test_prompt_is_the_prompter_s_form() -> None:
+    items = [Item("a b", "a"), Item("c d", "c")]
+    text = prompt(header("Write the first word.", ("a", "c"), ("note one",)), items)
+    assert text == (
+        "Write the first word.\nAnswer with one of: a, c.\n\nEvidence:\n[1] note one\n\n"
+        "Input: a b\nOutput: a\n\nInput: c d\nOutput:"
+    )
+    assert prompt(header(None, (), ()), items[:1]) == "Input: a b\nOutput:"
+
+
+def test_every_answer_is_learned_and_followed_by_the_end(encoder: tokenizers.Tokenizer) -> None:
+    parts = pieces(header("Copy.", (), ()), [Item("lamp", "lamp"), Item("dog", "dog")])
+    row = encode_row(parts, lambda text: encoder.encode(text).ids, 0)
+    learned = [target for target, w in zip(row.targets, row.weights, strict=True) if w == 1.0]
+    wanted = [*encoder.encode(" lamp").ids, 0, *encoder.encode(" dog").ids, 0]
+    assert learned == wanted
+
+
+def test_parts_encode_as_the_whole_does(
+    encoder: tokenizers.Tokenizer, training_texts: list[str]
+) -> None:
+    rng = Random(3)
+    for _ in range(200):
+        parts = draw_pieces(rng)
+        apart = [i for part in parts for i in encoder.encode(part.text).ids]
+        assert apart == encoder.encode("".join(part.text for part in parts)).ids
+
+
+def test_positions_up_to_the_context_s_end_are_trained(encoder: tokenizers.Tokenizer) -> None:
+    lengths = [
+        len(row.ids)
+        for step in range(40)
+        for row in rows_of_step(1, step, 4096, lambda text: encoder.encode(text).ids, 0)
+    ]
+    assert max(lengths) > 0.95 * MAX_TOKENS
+    assert max(lengths) <= MAX_TOKENS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "åäö ÅÄÖ",
+        "\x00\x01\x7f",
+        "日本語 🙂 e\u0301",
+        "a\r\n\tb  c\u2028\u200d",
+        "1234 5,6",
+    ],
+)
+def test_tokenizer_round_trips(encoder: tokenizers.Tokenizer, text: str) -> None:
+    assert encoder.decode(encoder.encode(text).ids) == text
+
+
+def test_tokenizer_round_trips_any_text(encoder: tokenizers.Tokenizer) -> None:
+    hypothesis = pytest.importorskip("hypothesis")
+
+    @hypothesis.settings(max_examples=150, deadline=None)
+    @hypothesis.given(hypothesis.strategies.text())
+    def check(text: str) -> None:
+        hypothesis.assume("<|" not in text)
+        assert encoder.decode(encoder.encode(text).ids) == text
+
+    check()
+
+
+def test_digits_stand_alone(encoder: tokenizers.Tokenizer) -> None:
+    assert not [token for token in encoder.get_vocab() if re.search(r"\d.|.\d", token)]
+
+
+def test_weights_are_small_and_load() -> None:
+    transformers = pytest.importorskip("transformers")
+    assert (MODEL / "model.safetensors").stat().st_size <= 12_000_000
+    model = transformers.AutoModelForCausalLM.from_pretrained(MODEL)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(MODEL)
+    assert model.config.model_type == "llama"
+    assert model.num_parameters() <= 5_000_000
+    assert model.config.max_position_embeddings >= 1024
+    assert tokenizer.model_max_length == 1024
+    assert model.config.eos_token_id == tokenizer.eos_token_id
+    assert model.config.pad_token_id == tokenizer.pad_token_id
+    assert tokenizer.chat_template is None
+
+
+def test_resume_is_exact(tmp_path: Path, encoder: tokenizers.Tokenizer) -> None:
+    torch = pytest.importorskip("torch")
+    from recipes.embedded.train import Run, Settings
+
+    settings = Settings(hidden=32, layers=1, heads=1, feed_forward=32, tokens_per_step=64)
+    for name in ("once", "twice"):
+        (tmp_path / name).mkdir()
+        encoder.save(str(tmp_path / name / "tokenizer.json"))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # a minute model only waits for a second thread
+    once, twice = Run.open(tmp_path / "once", settings), Run.open(tmp_path / "twice", settings)
+    for _ in range(3):
+        once.advance()
+    twice.advance()
+    twice.save()
+    resumed = Run.open(tmp_path / "twice", settings)
+    for _ in range(2):
+        resumed.advance()
+    torch.set_num_threads(threads)
+    assert (resumed.step, resumed.tokens) == (once.step, once.tokens)
+    for name, weights in once.model.state_dict().items():
+        assert torch.equal(weights, resumed.model.state_dict()[name]), name
+    for name, weights in once.average.state_dict().items():
+        assert torch.equal(weights, resumed.average.state_dict()[name]), name
