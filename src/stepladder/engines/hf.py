@@ -158,7 +158,9 @@ class HFEngine:
 
         def work() -> None:
             try:
-                news.put(self._decode(model, [request], sampling, look)[0])
+                decode = partial(self._decode, model, [request], sampling, look)
+                for answer in self._within_memory([request], 0, decode) or ():
+                    news.put(answer)
             except BaseException as error:  # handed to the caller's thread, which raises it
                 news.put(error)
 
