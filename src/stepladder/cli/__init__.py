@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-from stepladder.cli.app import app
+from stepladder.cli.app import INTERRUPTED, app, leave
 from stepladder.errors import StepladderError
 
 COMMANDS = ("climb", "check", "init", "ask", "score", "report", "export")
@@ -23,6 +23,7 @@ def main() -> None:
     except StepladderError as error:
         print(f"stepladder: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("stepladder: stopped; what was finished is kept", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as exit:
+        if exit.code == INTERRUPTED:  # typer turns a KeyboardInterrupt into it
+            leave()
+        raise

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from stepladder import registry
-from stepladder.cli.app import app
+from stepladder.cli.app import app, leave
 from stepladder.cli.outputs import refuse_unwritable
 from stepladder.cli.progress import Bars
 
@@ -64,9 +63,8 @@ def climb(
         with Bars() as bars:
             summary = study.climb(bars)
     except KeyboardInterrupt:
-        typer.echo("stopped; all that was finished is kept: the same command goes on", err=True)
-        raise typer.Exit(130) from None
-    print_table(summary, Console())
+        leave("stopped; all that was finished is kept: the same command goes on")
+    print_table(summary)
     write_html(summary, html)
     if json is not None:
         write_json(summary, json)

@@ -30,9 +30,13 @@ def print_foresight(plan: Plan, foresight: Foresight, console: Console) -> None:
     console.print(_sensitivity(plan, foresight))
     _print_leakage(foresight, console)
     console.print(_table(plan, foresight))
+    sources = {p.source for p in foresight.predictions}
+    rates = "measured in earlier climbs of this ledger" if "measured" in sources else "a default"
     console.print(
-        f"Predictions, not measurements; tokens counted {foresight.counted}. "
-        "'default': no climb of a model of this size is in the ledger yet."
+        f"Predictions, not measurements. Tokens are counted {foresight.counted}; seconds rest on "
+        f"{rates if sources != {'measured', 'default'} else rates + ', or a default'}.",
+        markup=False,
+        highlight=False,
     )
 
 
@@ -54,25 +58,27 @@ def _sensitivity(plan: Plan, foresight: Foresight) -> str:
 
 
 def _print_leakage(foresight: Foresight, console: Console) -> None:
-    pairs = foresight.leakage.pairs
-    if not pairs:
-        console.print("No test input stands in train or dev, exactly or nearly.")
-        return
-    console.print(f"[bold]Leakage:[/] {len(pairs)} pairs of inputs over the splits are the same:")
-    for pair in pairs[:_SHOWN_LEAKS]:
+    lines = foresight.leakage.lines() or ("No input stands in two splits, exactly or nearly.",)
+    for line in lines:
+        console.print(line, markup=False, highlight=False)
+    copies = [p for p in foresight.leakage.pairs if p.kind != "numbers"]
+    for pair in copies[:_SHOWN_LEAKS]:
         console.print(
-            f"  {pair.kind}: {escape(pair.split)} {escape(pair.id)} and "
-            f"{escape(pair.other_split)} {escape(pair.other_id)} ({pair.similarity:.2f})"
+            f"  {pair.kind}: {pair.split} {pair.id}, {pair.other} {pair.other_id} "
+            f"({pair.similarity:.2f})",
+            markup=False,
+            highlight=False,
         )
-    if len(pairs) > _SHOWN_LEAKS:
-        console.print(f"  and {len(pairs) - _SHOWN_LEAKS} more")
 
 
 def _table(plan: Plan, foresight: Foresight) -> Table:
-    table = Table(title=f"predicted, at {plan.requests:,} requests", title_justify="left")
-    table.add_column("rung")
-    for column in ("tokens in", "tokens out", "a request", "build", "total", "from rates"):
-        table.add_column(column, justify="right")
+    table = Table(
+        title=f"predicted: tokens in and out, time; total at {plan.requests:,} requests",
+        title_justify="left",
+    )
+    table.add_column("rung", overflow="fold")
+    for column in ("in", "out", "a request", "build", "total"):
+        table.add_column(column, justify="right", no_wrap=True)
     for p in foresight.predictions:
         table.add_row(
             escape(p.name),
@@ -81,6 +87,5 @@ def _table(plan: Plan, foresight: Foresight) -> Table:
             duration(p.seconds),
             duration(p.build_seconds),
             duration(p.total(plan.requests)),
-            p.source,
         )
     return table

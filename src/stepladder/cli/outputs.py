@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import tempfile
 from pathlib import Path
 
 from stepladder.errors import OutputError
 
 
 def refuse_unwritable(*paths: Path | None) -> None:
-    """Raises OutputError for the first path that could not be written; writes nothing itself."""
+    """Raises OutputError for the first path that could not be written; leaves nothing behind."""
     for path in paths:
         if path is None:
             continue
@@ -20,5 +20,10 @@ def refuse_unwritable(*paths: Path | None) -> None:
             there = there.parent
         if not there.is_dir():
             raise OutputError(f"cannot write {path}: {there} is not a folder; name another place")
-        if not os.access(path if path.exists() else there, os.W_OK):
-            raise OutputError(f"cannot write {path}: no permission in {there}; name another place")
+        try:
+            with tempfile.TemporaryFile(dir=there):
+                pass
+        except OSError as error:
+            raise OutputError(
+                f"cannot write {path}: {error.strerror} in {there}; name another place"
+            ) from error

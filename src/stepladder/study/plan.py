@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from stepladder.errors import RungError, TaskError
+from stepladder.errors import MetricError, RungError, TaskError
 from stepladder.methods import Rung, parse_rung
 from stepladder.metrics import build_metrics
 from stepladder.records import Checkpoint, Json, content_hash
@@ -69,7 +69,7 @@ def make_plan(
         raise TaskError(f"requests is {requests}; give the traffic to expect, 1 or more")
     if not task.test:
         raise TaskError(f"task '{task.name}' has no test rows; name a test split")
-    build_metrics(task.metrics, task.labels, [e.references for e in task.test])
+    _check_measures(task)
     wanted = tuple(rungs or task.rungs or DEFAULT_RUNGS)
     planned: list[PlannedRung] = []
     for entry in wanted:
@@ -88,3 +88,23 @@ def make_plan(
         if names.count(name) > 1:
             raise RungError(f"rung '{name}' stands twice in the list; leave one out")
     return Plan(task, tuple(planned), requests, go_on=go_on)
+
+
+def _check_measures(task: Task) -> None:
+    """Refuses metrics that do not fit, and a target or margin that is not on the metric's scale."""
+    references = [e.references for e in task.test]
+    build_metrics(task.metrics, task.labels, references)
+    (metric,) = build_metrics([task.deciding], task.labels, references)
+    if task.target is not None:
+        wanted = "at_least" if metric.better == "higher" else "at_most"
+        if getattr(task.target, wanted) is None:
+            raise MetricError(
+                f"target: {metric.name} is better when it is {metric.better}; write {wanted}"
+            )
+    scale = 100 / metric.times
+    value = task.target.value if task.target else task.margin
+    if value is not None and value > scale:
+        raise MetricError(
+            f"{'target' if task.target else 'margin'}: {value:g} is beyond {metric.name}'s scale "
+            f"of 0 to {scale:g}; write {value / 100 * scale:g} for {value:g} points of 100"
+        )

@@ -1,0 +1,168 @@
+"""The climb as a user has it: a task file, the bundled model, every wrong input as one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import yaml
+
+from stepladder.cli import main
+
+SAMPLE = Path(__file__).parents[2] / "src/stepladder/samples/support-notes"
+
+
+class Ran(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Callable[..., Ran]:
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["stepladder", *arguments])
+        code = 0
+        try:
+            main()
+        except SystemExit as exit:
+            code = int(exit.code or 0)
+        captured = capsys.readouterr()
+        return Ran(code, captured.out, captured.err)
+
+    return call
+
+
+def task_file(folder: Path, **changes: object) -> Path:
+    """A small version of the bundled task, with changes; None leaves a key out."""
+    for split, count in (("train", 40), ("dev", 8), ("test", 24)):
+        lines = (SAMPLE / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()
+        (folder / f"{split}.jsonl").write_text("\n".join(lines[:count]) + "\n", encoding="utf-8")
+    task = yaml.safe_load((SAMPLE / "task.yaml").read_text(encoding="utf-8"))
+    task |= {"rungs": ["zero-shot", "one-shot"], **changes}
+    path = folder / "task.yaml"
+    path.write_text(yaml.safe_dump({k: v for k, v in task.items() if v is not None}))
+    return path
+
+
+def test_climb_report_export_ask(run: Callable[..., Ran], tmp_path: Path) -> None:
+    task = task_file(tmp_path, target=None, margin=0.9, sampling={"max_new_tokens": 16})
+    first = run("climb", str(task), "--name", "s", "--json", "out.json")
+    assert first.code in (0, 3), first.err
+    said = json.loads((tmp_path / "out.json").read_text())
+    assert [r["name"] for r in said["rungs"]] == ["zero-shot", "one-shot"]
+    for rung in said["rungs"]:
+        assert rung["metrics"]["rougeL"]["n"] == 24
+    assert said["verdict"]["sentence"].split()[0] in first.out
+    page = (tmp_path / "runs/s/report.html").read_text()
+    assert "zero-shot" in page
+    assert "one-shot" in page
+
+    second = run("climb", str(task), "--name", "s", "--json", "again.json")
+    assert second.code == first.code
+    again = json.loads((tmp_path / "again.json").read_text())
+    assert again["provenance"]["work in the last run"]["requests asked"] == 0
+    assert again["rungs"] == said["rungs"]
+
+    assert run("report", "s", "--html", "other.html").code == 0
+    assert (tmp_path / "other.html").is_file()
+    exported = run("export", "s", "winner", "--rung", "one-shot")
+    assert exported.code == 0, exported.err
+    query = json.loads((tmp_path / "test.jsonl").read_text().splitlines()[0])["dialogue"]
+    asked = run("ask", "winner", query)
+    assert asked.code == 0, asked.err
+    with sqlite3.connect(tmp_path / "runs/ledger.db") as ledger:
+        rows = ledger.execute("select payload from events where kind = 'generation'").fetchall()
+    ids = {(p["rung"], p["id"]): p["answer"] for p in map(json.loads, (r[0] for r in rows))}
+    assert asked.out.strip() == ids["one-shot", "test-001"]
+    assert run("export", "s", "winner").code == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "arguments", "says"),
+    [
+        ({}, ["--rungs", "few-shots(2)"], "did you mean 'few-shot'"),
+        ({}, ["--rungs", "zero-shot + one-shot"], "both fill"),
+        ({}, ["--rungs", "lora + full"], "one training method"),
+        ({}, ["--model", "no/such/folder"], "there is no folder"),
+        ({}, ["--requests", "0"], "requests is 0"),
+        ({}, ["--report", "/proc/nowhere/report.html"], "cannot write"),
+        ({"metrics": ["rogueL"], "target": None}, [], "did you mean 'rouge"),
+        ({"metrics": ["accuracy"], "target": None}, [], "label"),
+        ({"target": {"metric": "rougeL", "at_least": 80}}, [], "write 0.8"),
+        ({"target": {"metric": "rougeL", "at_most": 0.2}}, [], "write at_least"),
+        ({"metric": "rougeL"}, [], "did you mean 'metrics'"),
+        ({"input": "dialog"}, [], "dialog"),
+        ({"labels": ["yes", "no"], "metrics": ["accuracy"], "target": None}, [], "label"),
+        ({"sampling": {"temperature": -1}}, [], "temperature is -1"),
+        ({"data": {"train": "nowhere.jsonl"}}, [], "nowhere.jsonl"),
+        ({"rungs": [{"outputs": "nowhere.jsonl"}]}, [], "nowhere.jsonl"),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_is_written(
+    run: Callable[..., Ran],
+    tmp_path: Path,
+    changes: dict[str, object],
+    arguments: list[str],
+    says: str,
+) -> None:
+    task = task_file(tmp_path, **changes)
+    before = sorted(tmp_path.rglob("*"))
+    ran = run("climb", str(task), *arguments)
+    assert ran.code == 2
+    assert says in ran.err
+    assert "Traceback" not in ran.err
+    assert len(ran.err.strip().splitlines()) == 1
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_check_shows_what_is_to_come_and_writes_nothing(
+    run: Callable[..., Ran], tmp_path: Path
+) -> None:
+    task = task_file(tmp_path, rungs=["zero-shot", "few-shot(2, nearest=bm25)", "lora"])
+    before = sorted(tmp_path.rglob("*"))
+    ran = run("check", str(task))
+    assert ran.code == 0, ran.err
+    for expected in ("24 test", "Write the note", "few-shot(2, nearest=bm25)", "points of 100"):
+        assert expected in ran.out
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.slow
+def test_ctrl_c_inside_a_training_step_ends_within_two_seconds_and_loses_nothing(
+    tmp_path: Path,
+) -> None:
+    task = task_file(tmp_path, rungs=["zero-shot", "lora(epochs=15)"], target=None)
+    command = [sys.executable, "-c", "from stepladder.cli import main; main()", "climb", str(task)]
+    climb = subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    give_up = time.monotonic() + 240
+    while not list(tmp_path.glob("runs/artifacts/*/progress.jsonl")):
+        assert climb.poll() is None, climb.stderr.read() if climb.stderr else ""
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+    time.sleep(1)
+    sent = time.monotonic()
+    os.kill(climb.pid, signal.SIGINT)
+    _, said = climb.communicate(timeout=30)
+    assert time.monotonic() - sent < 2
+    assert climb.returncode == 130
+    assert "goes on" in said
+    with sqlite3.connect(tmp_path / "runs/ledger.db") as ledger:
+        assert ledger.execute("pragma integrity_check").fetchone() == ("ok",)
+        kept = ledger.execute("select count(*) from events where kind = 'generation'").fetchone()
+    assert kept == (24,)
