@@ -34,15 +34,16 @@ def main(folder: Path, parent: int) -> int:
     work = WorkFolder(folder)
     job = work.job()
     try:
-        _train(job, work, started)
+        train_here(job, work, started)
     except Exception as error:  # the process' outermost edge: told to the parent and to the log
         traceback.print_exc()
-        work.fail(_message(error, job, work))
+        work.fail(explain(error, job, work))
         return 1
     return 0
 
 
-def _train(job: TrainingJob, work: WorkFolder, started: float) -> Build:
+def train_here(job: TrainingJob, work: WorkFolder, started: float) -> Build:
+    """Trains in this process, from the newest checkpoint on, and writes the outcome."""
     # One device: the Trainer would else spread a batch over all that it sees and train otherwise.
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
     from stepladder.checkpoints import load
@@ -56,8 +57,8 @@ def _train(job: TrainingJob, work: WorkFolder, started: float) -> Build:
     return write_outcome(fitted, job, work, reporter, meter)
 
 
-def _message(error: Exception, job: TrainingJob, work: WorkFolder) -> str:
-    """One line: what is wrong and what to do."""
+def explain(error: Exception, job: TrainingJob, work: WorkFolder) -> str:
+    """A failure in one line: what is wrong and what to do."""
     text = str(error).strip()
     if isinstance(error, StepladderError):
         return text if text.startswith(job.method) else f"{job.method}: {text}"

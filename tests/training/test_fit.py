@@ -1,0 +1,176 @@
+"""The fit loop inside this process: it learns, it is exact to repeat and to resume, it says why."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+
+import pytest
+import torch
+
+from stepladder.checkpoints import resolve
+from stepladder.errors import TrainingError
+from stepladder.records import Prompt
+from stepladder.training import worker
+from stepladder.training.progress import Reporter
+from stepladder.training.workfolder import WorkFolder
+
+
+def digest(folder) -> str:
+    files = sorted(f for f in folder.rglob("*") if f.is_file())
+    return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()
+
+
+@pytest.mark.parametrize(("method", "model"), [("lora", "llama"), ("full", "t5")])
+def test_training_learns_and_leaves_the_base_alone(make_job, train, tmp_path, method, model):
+    job = make_job(method, model=model, epochs=6)
+    before = digest(job.checkpoint.folder)
+    build = train(job, tmp_path)
+    losses = [loss for _, loss in build.log["losses"]]
+    assert losses[-1] < 0.7 * losses[0]
+    assert digest(job.checkpoint.folder) == before
+    assert build.trainable > 0
+    assert build.stored == sum(f.stat().st_size for f in build.folder.rglob("*"))
+    assert build.seconds > 0
+    assert build.peak_memory is None or build.peak_memory > 0
+    assert build.log["rows"] == {"train": 18, "dev": 8}
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_whole_checkpoint_stands_alone(make_job, train, tmp_path):
+    job = make_job("full", epochs=1)
+    build = train(job, tmp_path / "work")
+    moved = shutil.move(build.folder, tmp_path / "elsewhere")
+    tuned = resolve(str(moved))
+    assert tuned.fingerprint == build.fingerprint != job.checkpoint.fingerprint
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    assert AutoModelForCausalLM.from_pretrained(moved).config.use_cache is True
+    assert AutoTokenizer.from_pretrained(moved)("the cat") == AutoTokenizer.from_pretrained(
+        job.checkpoint.folder
+    )("the cat")
+
+
+def test_the_same_seed_gives_the_same_adapter_and_another_another(make_job, train, tmp_path):
+    prints = [
+        train(make_job(epochs=1, seed=seed), tmp_path / str(i)).fingerprint
+        for i, seed in enumerate((0, 0, 1))
+    ]
+    assert prints[0] == prints[1] != prints[2]
+
+
+class Cut(Exception):
+    """Stands for whatever ends a training."""
+
+
+@pytest.fixture
+def dev_is_best_at_10(monkeypatch):
+    """Scripted dev losses, so that early stopping surely counts, and surely ends the training."""
+    from stepladder.training.loop import StepladderTrainer
+
+    honest = StepladderTrainer.compute_loss
+
+    def scripted(self, model, *args, **kwargs):
+        if model.training:
+            return honest(self, model, *args, **kwargs)
+        return torch.tensor(2 + abs(self.state.global_step - 10) / 10)
+
+    monkeypatch.setattr(StepladderTrainer, "compute_loss", scripted)
+
+
+@pytest.mark.usefixtures("dev_is_best_at_10")
+@pytest.mark.parametrize("at", [3, 12, 18])
+def test_an_interrupted_training_ends_with_the_same_weights(
+    make_job, train, tmp_path, monkeypatch, at
+):
+    # Dropout draws from the generator, and early stopping counts: both must be taken up again.
+    job = make_job("lora(dropout=0.2)", epochs=6, patience=2)
+    whole = train(job, tmp_path / "whole")
+    assert whole.log["steps"] == {"planned": 30, "done": 20}
+    assert whole.log["best_step"] == 10
+
+    def cut(self, step, *args, **kwargs):
+        if step == at:
+            raise Cut
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Reporter, "report", cut)
+        with pytest.raises(Cut):
+            train(job, tmp_path / "cut")
+    again = train(job, tmp_path / "cut")
+    assert again.fingerprint == whole.fingerprint
+    assert again.log["dev_losses"] == whole.log["dev_losses"]
+    assert again.log["steps"] == whole.log["steps"]
+
+
+@pytest.mark.usefixtures("dev_is_best_at_10")
+def test_a_training_cut_before_its_outcome_was_written_does_not_train_on(
+    make_job, train, tmp_path, monkeypatch
+):
+    job = make_job(epochs=6, patience=1)
+    whole = train(job, tmp_path / "whole")
+    assert whole.log["stopped_early"]
+
+    def cut(*args):
+        raise Cut
+
+    with monkeypatch.context() as patched:
+        patched.setattr("stepladder.training.outcome.write_outcome", cut)
+        with pytest.raises(Cut):
+            train(job, tmp_path / "cut")
+    torn = tmp_path / "cut" / "checkpoints" / "checkpoint-999"
+    torn.mkdir()
+    (torn / "trainer_state.json").write_text('{"global_step": 9')
+    assert train(job, tmp_path / "cut").fingerprint == whole.fingerprint
+
+
+def test_three_rows_and_no_dev_are_enough(make_job, train, tmp_path):
+    job = make_job(epochs=2)
+    build = train(make_job(train=job.train[:3], dev=(), epochs=2), tmp_path)
+    assert build.log["steps"] == {"planned": 2, "done": 2}
+    assert "no dev rows" in build.log["stopped_by"]
+    assert build.log["dev_losses"] == []
+
+
+def test_rows_that_do_not_fit_are_named(make_job, train, tmp_path):
+    job = make_job()
+    long = (Prompt("zq" * 200, (), joint=" "), "cat")
+    build = train(make_job(train=(*job.train[:4], long), epochs=1), tmp_path / "some")
+    assert build.log["left_out"]["train"] == [4]
+    with pytest.raises(TrainingError, match="none of the 1 training rows fits.*256 tokens"):
+        train(make_job(train=(long,)), tmp_path / "none")
+
+
+def test_a_loss_that_is_no_number_ends_the_training_and_keeps_the_checkpoint(
+    make_job, train, tmp_path, monkeypatch
+):
+    from stepladder.training.loop import StepladderTrainer
+
+    honest = StepladderTrainer.compute_loss
+
+    def spoilt(self, *args, **kwargs):
+        loss = honest(self, *args, **kwargs)
+        return loss * float("nan") if self.state.global_step == 6 else loss
+
+    monkeypatch.setattr(StepladderTrainer, "compute_loss", spoilt)
+    with pytest.raises(TrainingError, match="loss became nan at update 7 of 15; lower lr"):
+        train(make_job(), tmp_path)
+    assert WorkFolder(tmp_path).newest_checkpoint().name == "checkpoint-5"
+
+
+def test_a_folder_belongs_to_one_training(make_job, tmp_path):
+    WorkFolder(tmp_path).open_for(make_job())
+    with pytest.raises(TrainingError, match="holds another training"):
+        WorkFolder(tmp_path).open_for(make_job(epochs=9))
+    assert WorkFolder(tmp_path).job() == make_job()
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes")]
+)
+def test_out_of_memory_says_what_to_lower(make_job, tmp_path, error):
+    told = worker.explain(error, make_job(), WorkFolder(tmp_path))
+    assert told == "lora: out of memory; lower batch_size (now 4), or take a smaller model"
+    assert "batch_size is 1 already" in worker.explain(
+        error, make_job(batch_size=1), WorkFolder(tmp_path)
+    )

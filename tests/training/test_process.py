@@ -1,0 +1,124 @@
+"""The training's process: interrupted, killed, orphaned, failing; the folder survives all of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from stepladder.errors import TrainingError
+from stepladder.training import run_job
+from stepladder.training.workfolder import WorkFolder
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+def workers(parent: int) -> list[int]:
+    listed = subprocess.run(
+        ["ps", "-o", "pid=,args=", "--ppid", str(parent)], capture_output=True, text=True
+    )
+    lines = [line.split() for line in listed.stdout.splitlines()]
+    return [int(line[0]) for line in lines if "stepladder.training.worker" in line]
+
+
+def alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
+
+
+@linux
+def test_interrupted_then_killed_then_finished_equals_never_disturbed(make_job, train, tmp_path):
+    job = make_job(epochs=16)
+    whole = train(job, tmp_path / "whole")
+    work = WorkFolder(tmp_path / "work")
+    ended: dict[str, float] = {}
+
+    def interrupt(progress):
+        if progress.step >= 10:
+            ended["at"], ended["pid"] = time.monotonic(), workers(os.getpid())[0]
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_job(job, work.root, on_progress=interrupt)
+    assert time.monotonic() - ended["at"] < 2
+    assert not alive(int(ended["pid"]))
+    assert work.newest_checkpoint() is not None
+
+    def kill(progress):
+        if progress.step >= 35:
+            for pid in workers(os.getpid()):
+                os.kill(pid, signal.SIGKILL)
+
+    with pytest.raises(TrainingError, match="the system ended the training.*lower batch_size"):
+        run_job(job, work.root, on_progress=kill)
+    seen = []
+    build = run_job(job, work.root, on_progress=seen.append)
+    assert build.fingerprint == whole.fingerprint
+    assert seen[0].step > 30
+    assert build.seconds > seen[0].seconds
+    assert run_job(job, work.root) == build
+
+
+def test_a_failure_inside_is_told_with_its_reason(make_job, tmp_path):
+    with pytest.raises(TrainingError, match=r"no linear layer 'w_proj'; it has down_proj, gate_p"):
+        run_job(make_job("lora(targets=w_proj)"), tmp_path)
+    assert WorkFolder(tmp_path).build() is None
+
+
+@linux
+def test_a_planted_fault_and_a_limit_on_memory_are_told(make_job, tmp_path, monkeypatch):
+    """A third party's method, found by its entry point in the other process too."""
+    package = tmp_path / "plugin"
+    info = package / "stepladder_faulty-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stepladder-faulty\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[stepladder.methods]\nfaulty = faulty:Faulty\n")
+    (package / "faulty.py").write_text(
+        "from dataclasses import dataclass\n"
+        "@dataclass(frozen=True)\n"
+        "class Faulty:\n"
+        "    def prepare(self, model):\n"
+        "        import torch\n"
+        "        torch.empty(2**60)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(package))
+    with pytest.raises(TrainingError, match="faulty: out of memory; lower batch_size"):
+        run_job(make_job("faulty"), tmp_path / "work")
+
+
+@linux
+def test_the_worker_ends_when_its_parent_dies(make_job, tmp_path):
+    work = WorkFolder(tmp_path)
+    work.open_for(make_job(epochs=500))
+    waiting = (
+        "import sys; from pathlib import Path; from stepladder.training.workfolder import "
+        "WorkFolder; from stepladder.training import run_job; "
+        "run_job(WorkFolder(Path(sys.argv[1])).job(), Path(sys.argv[1]))"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", waiting, str(tmp_path)])
+    found: list[int] = []
+    deadline = time.monotonic() + 60
+    while not found and time.monotonic() < deadline:
+        found = workers(parent.pid)
+        time.sleep(0.05)
+    time.sleep(1.5)
+    assert alive(found[0])
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 10
+    while alive(found[0]) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not alive(found[0])
