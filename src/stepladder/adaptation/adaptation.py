@@ -58,9 +58,9 @@ class Adaptation:
             yield self._read(queries[completion.index], rendered, completion)
 
     def _read(self, query: Query, rendered: str, completion: Completion) -> Generation:
+        answer, failure = "", None
         if completion.finish == "over-context":
-            detail = f"{completion.tokens_in} tokens"
-            answer, failure = "", Failure(OVER_CONTEXT, detail=detail)
+            failure = Failure(OVER_CONTEXT, detail=f"{completion.tokens_in} tokens")
         else:
             answer, failure = self.reader.read(completion.text)
         return Generation(
