@@ -3,13 +3,14 @@
 # make test    the default tests
 # make check   lint, format, types, layer rules
 # make fix     what the linter can put right by itself
+# make bench   the benchmarks, one after the other (10 minutes or more)
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 SAMPLE := src/stepladder/samples/support-notes/task.yaml
 
-.PHONY: setup demo test check fix
+.PHONY: setup demo test check fix bench
 setup: $(READY)
 
 # torch first: the largest download fails first, and nothing else then draws in another version.
@@ -35,3 +36,6 @@ check: setup
 fix: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: setup
+	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
