@@ -10,6 +10,7 @@ the prompt is read by the encoder, the answer is all that the decoder has.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -70,25 +71,33 @@ class Collator(NamedTuple):
     cuts_logits: bool
     """Whether the model takes `logits_to_keep`. Then logits are computed from the first answer
     token of the batch on, which spares most of the output layer's time and memory."""
+    multiple: int = 1
+    """Columns are filled up to a multiple of this, so that batches have few different shapes."""
 
     def __call__(self, rows: Sequence[Row]) -> dict[str, Any]:
         if self.encoder_decoder:
             return self._inputs([r.prompt for r in rows]) | {
-                "labels": _padded([r.answer for r in rows], IGNORED)
+                "labels": self._padded([r.answer for r in rows], IGNORED)
             }
         batch = self._inputs([r.prompt + r.answer for r in rows])
-        labels = _padded([(IGNORED,) * len(r.prompt) + r.answer for r in rows], IGNORED)
+        labels = self._padded([(IGNORED,) * len(r.prompt) + r.answer for r in rows], IGNORED)
         if self.cuts_logits:
             # One column before the first answer token: it is what predicts that token.
             start = max(0, min(len(r.prompt) for r in rows) - 1)
+            start -= start % self.multiple
             labels = labels[:, start:].contiguous()
             batch["logits_to_keep"] = labels.shape[1]
         return batch | {"labels": labels}
 
     def _inputs(self, sequences: Sequence[tuple[int, ...]]) -> dict[str, Any]:
-        longest = max(len(s) for s in sequences)
-        mask = [[1] * len(s) + [0] * (longest - len(s)) for s in sequences]
-        return {"input_ids": _padded(sequences, self.pad), "attention_mask": torch.tensor(mask)}
+        return {
+            "input_ids": self._padded(sequences, self.pad),
+            "attention_mask": self._padded([(1,) * len(s) for s in sequences], 0),
+        }
+
+    def _padded(self, sequences: Sequence[tuple[int, ...]], filler: int) -> torch.Tensor:
+        columns = math.ceil(max(map(len, sequences)) / self.multiple) * self.multiple
+        return torch.tensor([[*s, *[filler] * (columns - len(s))] for s in sequences])
 
 
 class LengthGroups(Sampler[int]):
@@ -132,8 +141,3 @@ def by_length(rows: Sequence[Row], batch_size: int) -> list[list[Row]]:
     """All rows in batches of like length, longest first."""
     ordered = sorted(rows, key=lambda row: -row.size)
     return [ordered[i : i + batch_size] for i in range(0, len(ordered), batch_size)]
-
-
-def _padded(sequences: Sequence[Sequence[int]], filler: int) -> Any:
-    longest = max(len(s) for s in sequences)
-    return torch.tensor([[*s, *[filler] * (longest - len(s))] for s in sequences])

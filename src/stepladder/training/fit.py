@@ -40,6 +40,10 @@ _LONGEST_STRETCH = 250
 _LOGGED = 50
 """About how many points of the training loss the log keeps."""
 
+_COLUMNS = 16
+"""oneDNN compiles, and keeps, a kernel for each new shape of a bf16 product: with as many shapes as
+lengths the memory grows from step to step."""
+
 
 class Fitted(NamedTuple):
     """A trained model, not yet written."""
@@ -119,6 +123,7 @@ def _collator(model: Any, tokenizer: Any, job: TrainingJob) -> Collator:
         pad=tokenizer.pad_token_id or 0,
         encoder_decoder=job.checkpoint.capabilities.encoder_decoder,
         cuts_logits="logits_to_keep" in inspect.signature(base.forward).parameters,
+        multiple=_COLUMNS,
     )
 
 
