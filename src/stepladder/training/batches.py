@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -63,7 +64,8 @@ def encode(
     return Encoded(rows, too_long)
 
 
-class Collator(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Collator:
     """Rows to tensors, padded at the right to the longest of them."""
 
     pad: int

@@ -92,8 +92,8 @@ def fit(
         model=model,
         args=args,
         data_collator=_collator(model, tokenizer, job),
-        train_dataset=train.rows,  # type: ignore[arg-type]  # a list is all that it needs
-        eval_dataset=dev.rows or None,  # type: ignore[arg-type]
+        train_dataset=train.rows,
+        eval_dataset=dev.rows or None,
     )
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Reports(trainer, reporter, meter))

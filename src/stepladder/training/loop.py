@@ -43,11 +43,12 @@ class StepladderTrainer(Trainer):
         for more.
         """
         model: Any = self.model
+        collate: Any = self.data_collator
         model.eval()
         total, tokens = 0.0, 0
         with torch.no_grad():
             for rows in by_length(self.eval_dataset, self.args.eval_batch_size):  # type: ignore[arg-type]
-                batch = self._prepare_inputs(self.data_collator(rows))
+                batch = self._prepare_inputs(collate(rows))
                 counted = int((batch["labels"] != IGNORED).sum())
                 total += float(self.compute_loss(model, batch)) * counted  # type: ignore[arg-type]
                 tokens += counted
