@@ -9,6 +9,7 @@ and by nothing that a model's author set (a repetition penalty, beams, a default
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -100,7 +101,9 @@ def quiet() -> Iterator[None]:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # the libraries' talk to each other
+            yield
     finally:
         logging.set_verbosity(level)
         if bars:

@@ -110,7 +110,7 @@ def _notes(outcome: Outcome) -> list[str]:
     references = [e.references for e in task.test]
     for metric in outcome.grader.metrics.values():
         notes += warnings(metric, references)
-    return notes
+    return list(dict.fromkeys(notes))  # the same line for every kind of ROUGE
 
 
 def _row(graded: Graded, bounds: Mapping[str, tuple[float | None, float | None]]) -> RungSummary:
