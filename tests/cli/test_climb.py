@@ -99,6 +99,7 @@ def test_climb_report_export_ask(run: Callable[..., Ran], tmp_path: Path) -> Non
         ({}, ["--rungs", "lora + full"], "one training method"),
         ({}, ["--model", "no/such/folder"], "there is no folder"),
         ({}, ["--requests", "0"], "requests is 0"),
+        ({}, ["--dtype", "int3"], "float32, bfloat16, float16"),
         ({}, ["--report", "/proc/nowhere/report.html"], "cannot write"),
         ({"metrics": ["rogueL"], "target": None}, [], "did you mean 'rouge"),
         ({"metrics": ["accuracy"], "target": None}, [], "label"),
@@ -129,9 +130,14 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_check_shows_what_is_to_come_and_writes_nothing(
-    run: Callable[..., Ran], tmp_path: Path
+def test_check_shows_what_is_to_come_loads_no_weights_and_writes_nothing(
+    run: Callable[..., Ran], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("weights were loaded")
+
+    monkeypatch.setattr("stepladder.engines.hf.load", refuse)
+    monkeypatch.setattr("transformers.PreTrainedModel.from_pretrained", refuse)
     task = task_file(tmp_path, rungs=["zero-shot", "few-shot(2, nearest=bm25)", "lora"])
     before = sorted(tmp_path.rglob("*"))
     ran = run("check", str(task))

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import replace
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
+from typing import ClassVar
 
 import pytest
 
+from stepladder import registry
+from stepladder.adaptation import Adaptation
 from stepladder.engines.fake import FakeEngine
-from stepladder.errors import LedgerError, RungError, TaskError
+from stepladder.errors import LedgerError, RungError, TaskError, TrainingError
 from stepladder.ledger import Ledger
-from stepladder.records import Checkpoint
+from stepladder.records import Capabilities, Checkpoint, FitSettings
 from stepladder.study import Study, Summary, load_summary
 from stepladder.tasks import Task
 
@@ -198,3 +203,60 @@ def test_the_log_holds_every_generation_and_score(
         scored = {e.payload["rung"]: e.payload["statistics"] for e in log.events("scored")}
     assert set(scored) == {"zero-shot", "one-shot", "few-shot(3)"}
     assert len(scored["one-shot"]["token_f1"]) == 120
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A method whose training fails."""
+
+    fills: ClassVar[str | None] = None
+    requires: ClassVar[Capabilities] = Capabilities()
+
+    def fit_settings(self) -> FitSettings:
+        return FitSettings()
+
+    def adapt(self, base: Adaptation, *_: object) -> Adaptation:
+        raise TrainingError("out of memory: lower batch_size (now 8)")
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    module = ModuleType("broken_method")
+    module.Broken = Broken  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "broken_method", module)
+    monkeypatch.setitem(registry.BUILT_IN["methods"], "broken", "broken_method:Broken")  # type: ignore[arg-type]
+    registry.names.cache_clear()
+    yield
+    registry.names.cache_clear()
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_rung_that_cannot_be_built_fails_alone_and_the_others_are_decided(
+    make_task: Make, checkpoint: Checkpoint, open_fake: Callable, tmp_path: Path
+) -> None:
+    task = make_task(target={"metric": "exact_match(case=yes)", "at_least": 0.8})
+    study = Study(task, [checkpoint], ["broken", "one-shot"], go_on=True, ledger=tmp_path / "l.db")
+    summary = study.climb(open_engine=open_fake)
+    failed, one = summary.rungs
+    assert (failed.state, failed.metrics) == ("failed", {})
+    assert "lower batch_size" in (failed.error or "")
+    assert (summary.verdict.kind, summary.verdict.rung) == ("reached", "one-shot")
+    assert any("broken" in note for note in summary.verdict.notes)
+    assert one.state == "measured"
+
+
+@pytest.mark.usefixtures("broken")
+def test_when_every_rung_fails_the_study_says_so(
+    make_task: Make, checkpoint: Checkpoint, open_fake: Callable, tmp_path: Path
+) -> None:
+    study = Study(make_task(), [checkpoint], ["broken"], ledger=tmp_path / "l.db")
+    summary = study.climb(open_engine=open_fake)
+    assert summary.verdict.kind == "undecided"
+    assert "every rung failed" in summary.verdict.sentence
+
+
+def test_more_demonstrations_than_rows_are_refused_beforehand(
+    make_task: Make, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    with pytest.raises(RungError, match="needs 50 training rows"):
+        Study(make_task(), [checkpoint], ["few-shot(50)"], ledger=tmp_path / "l.db")

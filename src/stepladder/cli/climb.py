@@ -30,6 +30,7 @@ def climb(
     go_on: Annotated[
         bool, typer.Option("--all", help="Climb on after a rung has reached the target.")
     ] = False,
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
     ledger: Annotated[str, typer.Option(help="Path or URL of the ledger.")] = "runs/ledger.db",
     json: Annotated[Path | None, typer.Option(help="Write the summary here as JSON.")] = None,
     report: Annotated[
@@ -55,6 +56,7 @@ def climb(
         name=name,
         requests=requests,
         go_on=go_on,
+        dtype=dtype,
         ledger=ledger,
     )
     html = report or Path("runs") / study.name / "report.html"

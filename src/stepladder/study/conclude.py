@@ -13,7 +13,7 @@ from stepladder.metrics import warnings
 from stepladder.records import Json
 from stepladder.study.grade import Graded, Grader, shown_text
 from stepladder.study.plan import Plan
-from stepladder.study.provenance import git_state, machine, versions
+from stepladder.study.provenance import origin
 from stepladder.study.summary import (
     Crossover,
     RungSummary,
@@ -214,7 +214,5 @@ def _provenance(outcome: Outcome, test: str, decided: int) -> Json:
         "sampling": asdict(task.sampling),
         "seed": task.seed,
         "work in the last run": outcome.work,
-        "versions": versions(),
-        "machine": machine(),
-        "git": git_state(task.path.parent) if task.path else None,
+        **origin(task.path),
     }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
 
-from stepladder.errors import MetricError, RungError, TaskError
+from stepladder.checkpoints import DTYPES
+from stepladder.errors import CheckpointError, MetricError, RungError, TaskError
 from stepladder.methods import Rung, parse_rung
 from stepladder.metrics import build_metrics
 from stepladder.records import Checkpoint, Json, content_hash
@@ -37,7 +37,8 @@ class Plan:
     rungs: tuple[PlannedRung, ...]
     requests: int
     """Traffic that costs are spread over."""
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    dtype: str = "float32"
+    """What the weights are loaded as for answering; training decides for itself and records it."""
     go_on: bool = False
     """Climb on after the target is reached."""
 
@@ -63,10 +64,13 @@ def make_plan(
     *,
     requests: int = 100_000,
     go_on: bool = False,
+    dtype: str = "float32",
 ) -> Plan:
     """Checks everything that can be checked without spending, and names every rung."""
     if requests < 1:
         raise TaskError(f"requests is {requests}; give the traffic to expect, 1 or more")
+    if dtype not in DTYPES:
+        raise CheckpointError(f"dtype is '{dtype}'; give one of {', '.join(DTYPES)}")
     if not task.test:
         raise TaskError(f"task '{task.name}' has no test rows; name a test split")
     _check_measures(task)
@@ -87,7 +91,7 @@ def make_plan(
     for name in names:
         if names.count(name) > 1:
             raise RungError(f"rung '{name}' stands twice in the list; leave one out")
-    return Plan(task, tuple(planned), requests, go_on=go_on)
+    return Plan(task, tuple(planned), requests, dtype, go_on)
 
 
 def _check_measures(task: Task) -> None:

@@ -25,6 +25,15 @@ _PACKAGES = (
 )
 
 
+def origin(task_file: Path | None) -> Json:
+    """Versions, machine, and the git state of the task file's folder."""
+    return {
+        "versions": versions(),
+        "machine": machine(),
+        "git": git_state(task_file.parent) if task_file else None,
+    }
+
+
 def versions() -> dict[str, str]:
     """Installed versions of everything that can move a number."""
     found = {}

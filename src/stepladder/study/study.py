@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from stepladder.adaptation import Adaptation
@@ -12,13 +14,15 @@ from stepladder.checkpoints import resolve
 from stepladder.contracts import Engine
 from stepladder.errors import LedgerError, nearest_name
 from stepladder.ledger import Ledger, StudyLog
+from stepladder.methods import Rung
 from stepladder.records import Checkpoint, content_hash
 from stepladder.study.card import model_card
 from stepladder.study.climb import Climbed, Climber, OpenEngine
 from stepladder.study.conclude import Outcome, conclude
 from stepladder.study.grade import Graded, Grader
 from stepladder.study.plan import Plan, PlannedRung, make_plan
-from stepladder.study.predict import cost_order, rate_event
+from stepladder.study.predict import cost_order, dry_run, rate_event
+from stepladder.study.provenance import origin
 from stepladder.study.summary import RungSummary, Summary
 from stepladder.study.verdict import decide
 from stepladder.study.watch import Silent, Watcher
@@ -27,11 +31,11 @@ from stepladder.tasks import OutputsRung, Task
 DEFAULT_LEDGER = "runs/ledger.db"
 
 
-def hf_engine(checkpoint: Checkpoint) -> Engine:
+def hf_engine(checkpoint: Checkpoint, dtype: str = "float32") -> Engine:
     """The engine that studies ask by default: transformers, in this process."""
     from stepladder.engines.hf import HFEngine
 
-    return HFEngine(checkpoint)
+    return HFEngine(checkpoint, dtype=dtype)
 
 
 class Study:
@@ -50,6 +54,7 @@ class Study:
         name: str | None = None,
         requests: int = 100_000,
         go_on: bool = False,
+        dtype: str = "float32",
         ledger: str | Path = DEFAULT_LEDGER,
     ) -> None:
         """Checks the whole plan; nothing is asked, trained or written before `climb`.
@@ -58,15 +63,23 @@ class Study:
         StepladderError of whatever cannot be.
         """
         checkpoints = [m if isinstance(m, Checkpoint) else resolve(m) for m in models]
-        self.plan: Plan = make_plan(task, checkpoints, rungs, requests=requests, go_on=go_on)
+        self.plan: Plan = make_plan(
+            task, checkpoints, rungs, requests=requests, go_on=go_on, dtype=dtype
+        )
+        for planned in self.plan.rungs:
+            if isinstance(planned.rung, Rung) and planned.checkpoint is not None:
+                dry_run(planned.rung, task, planned.checkpoint, rows=1)
         self.name = name or f"{task.name}-{content_hash(self.plan.settings())[:6]}"
         self.ledger = ledger
 
-    def climb(self, watcher: Watcher | None = None, open_engine: OpenEngine = hf_engine) -> Summary:
+    def climb(
+        self, watcher: Watcher | None = None, open_engine: OpenEngine | None = None
+    ) -> Summary:
         """Climbs, decides, and returns what the report shows. Interrupted, it goes on from what
         the ledger has when it is called again.
         """
         watcher = watcher or Silent()
+        open_engine = open_engine or partial(hf_engine, dtype=self.plan.dtype)
         with Ledger.open(self.ledger) as ledger:
             log = ledger.start(self.name, self.plan.settings())
             order = self._order(ledger, log)
@@ -91,7 +104,12 @@ class Study:
         kept = log.latest("plan")
         if kept is None:
             order = cost_order(self.plan, list(ledger.events("rate")))
-            kept = {"task": self.plan.task.name, "order": order}
+            kept = {
+                "task": self.plan.task.name,
+                "data": {s: self.plan.task.split_fingerprint(s) for s in ("train", "dev", "test")},
+                "order": order,
+                **origin(self.plan.task.path),
+            }
             log.append("plan", kept)
         by_name = {planned.name: planned for planned in self.plan.rungs}
         return [by_name[name] for name in kept["order"]]
@@ -141,7 +159,9 @@ class Study:
             {
                 "rung": rung,
                 "statistics": {name: rows.tolist() for name, rows in graded.statistics.items()},
-                "signatures": {name: s.signature for name, s in graded.scores.items()},
+                "scores": {name: asdict(s) for name, s in graded.scores.items()},
+                "cost": asdict(graded.cost),
+                "failures": dict(graded.failures),
             },
         )
         cost = graded.cost
