@@ -115,6 +115,9 @@ def test_learning_rates_follow_the_width(base, tmp_path):
     assert learning_rate(base.checkpoint, "all") == pytest.approx(1.1e-4)
     (tmp_path / "config.json").write_text('{"text_config": {"hidden_size": 4096}}')
     assert learning_rate(base.checkpoint, "adapter") == pytest.approx(2.9e-4)
+    (tmp_path / "config.json").write_text('{"hidden_size": 224}')
+    assert learning_rate(base.checkpoint, "adapter") == 8e-3
+    assert learning_rate(base.checkpoint, "all") == 1e-3
 
 
 def test_a_target_that_is_not_there_is_told_with_those_that_are(tiny_t5):
