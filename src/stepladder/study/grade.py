@@ -50,6 +50,8 @@ class Grader:
         groups = [e.group for e in task.test if e.group is not None]
         whole = len(groups) == len(task.test)
         self._groups = np.unique(np.array(groups), return_inverse=True)[1] if whole else None
+        # Bounds depend on the order of the items, so the order must not be that of a file.
+        self._by_id = np.argsort([e.id for e in task.test])
 
     def grade(self, climbed: Climbed) -> Graded:
         """All metrics, costs and failures of a rung."""
@@ -70,11 +72,11 @@ class Grader:
         best = self._statistics(self.deciding, climbed, missing_as=0) if missing else worst
         measured = Measured(
             name=climbed.planned.name,
-            statistics=worst,
-            worst=worst,
-            best=best,
+            statistics=worst[self._by_id],
+            worst=worst[self._by_id],
+            best=best[self._by_id],
             cost=cost.total_seconds(self._requests),
-            groups=self._groups,
+            groups=None if self._groups is None else self._groups[self._by_id],
         )
         return Graded(climbed, scores, cost, failures, missing, cut, measured, statistics)
 
