@@ -8,7 +8,7 @@ import shutil
 import pytest
 import torch
 
-from stepladder.checkpoints import resolve
+from stepladder.checkpoints import encode_pair, load_tokenizer, resolve
 from stepladder.errors import TrainingError
 from stepladder.records import Prompt
 from stepladder.training import worker
@@ -137,6 +137,11 @@ def test_rows_that_do_not_fit_are_named(make_job, train, tmp_path):
     long = (Prompt("zq" * 200, (), joint=" "), "cat")
     build = train(make_job(train=(*job.train[:4], long), epochs=1), tmp_path / "some")
     assert build.log["left_out"]["train"] == [4]
+    (note,) = build.log["notes"]
+    assert note.startswith("1 of 5 train rows were left out") and "256 tokens" in note
+    tokenizer = load_tokenizer(job.checkpoint)
+    once = [encode_pair(tokenizer, *pair, encoder_decoder=False) for pair in job.train[:4]]
+    assert build.log["trained_tokens"] == sum(len(p.prompt_ids) + len(p.answer_ids) for p in once)
     with pytest.raises(TrainingError, match="none of the 1 training rows fits.*256 tokens"):
         train(make_job(train=(long,)), tmp_path / "none")
 

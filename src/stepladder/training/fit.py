@@ -209,8 +209,11 @@ def _log(job: TrainingJob, work: WorkFolder, plan: _Plan, train: Encoded, dev: E
     state = {} if newest is None else _state(newest)
     history = state.get("log_history", [])
     done = state.get("global_step", 0)
+    updates = math.ceil(len(train.rows) / job.fit.batch_size)
     return {
         "rows": {"train": len(train.rows), "dev": len(dev.rows)},
+        "notes": [*_left_out(job, "train", train), *_left_out(job, "dev", dev)],
+        "trained_tokens": round(sum(row.size for row in train.rows) * done / updates),
         "left_out": {
             "reason": f"over the context of {job.checkpoint.capabilities.context} tokens",
             "train": train.too_long,
@@ -224,3 +227,14 @@ def _log(job: TrainingJob, work: WorkFolder, plan: _Plan, train: Encoded, dev: E
         "dev_losses": [[h["step"], round(h["eval_loss"], 5)] for h in history if "eval_loss" in h],
         **work.settled(),
     }
+
+
+def _left_out(job: TrainingJob, split: str, encoded: Encoded) -> list[str]:
+    """The note that the rung carries where rows were too long to train on or to stop by."""
+    if not encoded.too_long:
+        return []
+    rows = len(encoded.rows) + len(encoded.too_long)
+    return [
+        f"{len(encoded.too_long)} of {rows} {split} rows were left out of the training: over the "
+        f"context of {job.checkpoint.capabilities.context} tokens"
+    ]
