@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from stepladder import registry
 from stepladder.adaptation import Adaptation
-from stepladder.contracts import Workbench
+from stepladder.contracts import TrainingMethod, Workbench
 from stepladder.errors import RungError
 from stepladder.records import Build, Example, FitSettings, Prompt, TrainingJob
 from stepladder.training import learning_rate
@@ -60,11 +60,9 @@ def train(
     name = "lora" if share == "adapter" else "full"
     if not train:
         raise RungError(f"{name} needs training rows, and the task has none; give data.train")
-    fit = method.fit_settings()
+    fit = settled_fit(method, len(train))
     if method.lr is None:
         fit = replace(fit, learning_rate=learning_rate(base.checkpoint, share))
-    if method.epochs is None:
-        fit = replace(fit, epochs=epochs_for(len(train), method.batch_size))
     job = TrainingJob(
         method=registry.describe(name, method),
         checkpoint=base.checkpoint,
@@ -74,6 +72,14 @@ def train(
         seed=bench.seed,
     )
     return bench.train(job)
+
+
+def settled_fit(method: TrainingMethod, rows: int) -> FitSettings:
+    """The method's settings on so many rows, epochs that it leaves open settled by their number."""
+    fit = method.fit_settings()
+    if getattr(method, "epochs", fit.epochs) is None:
+        fit = replace(fit, epochs=epochs_for(rows, fit.batch_size))
+    return fit
 
 
 def epochs_for(rows: int, batch_size: int) -> float:

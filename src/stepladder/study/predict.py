@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 from stepladder.contracts import TrainingMethod
 from stepladder.ledger import Event
 from stepladder.methods import Rung
+from stepladder.methods.tuning import settled_fit
 from stepladder.records import Build, Checkpoint, Example, Json, Prompt, TrainingJob
 from stepladder.study.climb import Climbed, base_adaptation
 from stepladder.study.plan import Plan, PlannedRung
@@ -167,7 +168,8 @@ def dry_run(rung: Rung, task: Task, checkpoint: Checkpoint, rows: int = _LOOKED_
             adaptation = method.adapt(adaptation, task.train, task.dev, bench)
         else:
             trainer: TrainingMethod = method  # type: ignore[assignment]
-            training = DryTraining(trainer.fit_settings().epochs, rendered(task.train))
+            fit = settled_fit(trainer, len(task.train))
+            training = DryTraining(fit.epochs, rendered(task.train))
     return DryRun(rendered(task.test), training)
 
 
