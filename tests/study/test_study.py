@@ -159,6 +159,25 @@ def test_a_file_of_outputs_is_a_rung_of_unknown_cost(
     assert "cost" in summary.verdict.sentence + " ".join(summary.verdict.notes)
 
 
+def test_changed_or_missing_outputs_are_seen_before_the_climb(
+    make_task: Make, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    file = tmp_path / "theirs.jsonl"
+    file.write_text(json.dumps({"id": "c0", "output": "WORDC0"}))
+    task = make_task(rungs=["zero-shot", {"outputs": str(file), "name": "theirs"}])
+
+    def settings() -> dict[str, object]:
+        return Study(task, [checkpoint], ledger=tmp_path / "l.db").plan.settings()
+
+    before = settings()
+    assert settings() == before
+    file.write_text(json.dumps({"id": "c0", "output": "another"}))
+    assert settings() != before
+    file.write_text("no rows")
+    with pytest.raises(TaskError):
+        settings()
+
+
 def test_the_summary_is_the_same_from_the_ledger_alone(
     make_task: Make, checkpoint: Checkpoint, open_fake: Callable, tmp_path: Path
 ) -> None:

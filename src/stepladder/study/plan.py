@@ -10,7 +10,7 @@ from stepladder.errors import CheckpointError, MetricError, RungError, TaskError
 from stepladder.methods import Rung, parse_rung
 from stepladder.metrics import build_metrics
 from stepladder.records import Checkpoint, Json, content_hash
-from stepladder.tasks import OutputsRung, Task
+from stepladder.tasks import OutputsRung, Task, read_outputs
 
 DEFAULT_RUNGS = ("zero-shot", "one-shot", "few-shot(4)", "lora", "full")
 
@@ -47,7 +47,7 @@ class Plan:
         return {
             "task": self.task.fingerprint,
             "rungs": [
-                [p.name, p.checkpoint.identity if p.checkpoint else content_hash(str(p.rung))]
+                [p.name, p.checkpoint.identity if p.checkpoint else _outputs_hash(p.rung)]
                 for p in self.rungs
             ],
             "sampling": asdict(self.task.sampling),
@@ -78,6 +78,7 @@ def make_plan(
     planned: list[PlannedRung] = []
     for entry in wanted:
         if isinstance(entry, OutputsRung):
+            read_outputs(entry.path)  # refused now rather than after hours of other rungs
             planned.append(PlannedRung(entry.name, None, entry))
             continue
         rung = parse_rung(entry)
@@ -92,6 +93,12 @@ def make_plan(
         if names.count(name) > 1:
             raise RungError(f"rung '{name}' stands twice in the list; leave one out")
     return Plan(task, tuple(planned), requests, dtype, go_on)
+
+
+def _outputs_hash(rung: Rung | OutputsRung) -> str:
+    """Of the answers too: a file that was changed since makes another study."""
+    answers = read_outputs(rung.path) if isinstance(rung, OutputsRung) else None
+    return content_hash([str(rung), answers])
 
 
 def _check_measures(task: Task) -> None:
