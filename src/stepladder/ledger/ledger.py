@@ -35,7 +35,8 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.artifacts = path.parent / "artifacts"
+        # Absolute, since studies keep these paths and may be exported from another folder.
+        self.artifacts = path.absolute().parent / "artifacts"
         self._database = Database(path)
 
     @classmethod

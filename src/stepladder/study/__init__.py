@@ -4,7 +4,8 @@ summary = Study(Task.load("task.yaml"), models=["embedded"]).climb()
 print(summary.verdict.sentence)
 """
 
-from stepladder.study.study import DEFAULT_LEDGER, Study, export, load_summary
+from stepladder.ledger import DEFAULT_LEDGER
+from stepladder.study.study import Study, export, load_summary
 from stepladder.study.summary import Summary, Verdict
 from stepladder.study.watch import Silent, Watcher
 

@@ -13,7 +13,7 @@ from stepladder.adaptation.export import save
 from stepladder.checkpoints import resolve
 from stepladder.contracts import Engine
 from stepladder.errors import LedgerError, nearest_name
-from stepladder.ledger import Ledger, StudyLog
+from stepladder.ledger import DEFAULT_LEDGER, Ledger, StudyLog
 from stepladder.methods import Rung
 from stepladder.records import Checkpoint, content_hash
 from stepladder.study.card import model_card
@@ -27,8 +27,6 @@ from stepladder.study.summary import RungSummary, Summary
 from stepladder.study.verdict import decide
 from stepladder.study.watch import Silent, Watcher
 from stepladder.tasks import OutputsRung, Task
-
-DEFAULT_LEDGER = "runs/ledger.db"
 
 
 def hf_engine(checkpoint: Checkpoint, dtype: str = "float32") -> Engine:
