@@ -22,7 +22,7 @@ def model_card(summary: Summary, rung: RungSummary, checkpoint: Checkpoint) -> s
     adapter = len(checkpoint.adapters) == 1
     front = {
         "library_name": "peft" if adapter else "transformers",
-        "base_model": checkpoint.name,
+        "base_model": rung.model,
         "tags": ["stepladder"],
     }
     head = "\n".join(f"{key}: {json.dumps(value)}" for key, value in front.items())
@@ -42,7 +42,7 @@ def model_card(summary: Summary, rung: RungSummary, checkpoint: Checkpoint) -> s
             "",
             f"> {summary.verdict.sentence}",
             "",
-            f"| rung | {summary.deciding} (95 % interval), times 100 |",
+            f"| rung | {summary.deciding} (95 % interval), on a scale of 0 to 100 |",
             "|---|---|",
             *rows,
             "",
@@ -63,7 +63,7 @@ def model_card(summary: Summary, rung: RungSummary, checkpoint: Checkpoint) -> s
             "```",
             "",
             f"Without Stepladder the prompt must be rendered as `stepladder.json` describes it. "
-            f"Base model: `{checkpoint.name}`; its licence holds for what is derived from it.",
+            f"Base model: `{rung.model}`; its licence holds for what is derived from it.",
             "",
         ]
     )
