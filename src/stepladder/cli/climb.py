@@ -70,6 +70,11 @@ def climb(
     write_html(summary, html)
     if json is not None:
         write_json(summary, json)
-    typer.echo(f"report: {html}", err=True)
+    work = summary.provenance["work in the last run"]
+    typer.echo(
+        f"this run: {work['requests asked']:,} requests, {work['trainings']} trainings, "
+        f"{work['seconds']:,.0f} s; report: {html}",
+        err=True,
+    )
     if summary.verdict.kind == "undecided":
         raise typer.Exit(3)
