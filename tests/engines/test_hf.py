@@ -215,6 +215,18 @@ def test_out_of_memory_halves_the_batch(tiny_llama: Path, monkeypatch: pytest.Mo
     assert engine.batch_tokens < before
 
 
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError(CPU_MEMORY)])
+def test_out_of_memory_while_loading_is_the_machines_fault(
+    tiny_llama: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*args: Any, **settings: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("stepladder.engines.hf.load", fail)
+    with pytest.raises(EngineError, match="out of memory while loading"):
+        list(HFEngine(resolve(str(tiny_llama))).generate(some_prompts(1), Sampling()))
+
+
 def test_out_of_memory_with_one_prompt_is_the_machines_fault(
     tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

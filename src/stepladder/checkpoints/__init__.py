@@ -12,7 +12,14 @@ from __future__ import annotations
 
 from stepladder.checkpoints.encoder import open_encoder
 from stepladder.checkpoints.fingerprints import fingerprint
-from stepladder.checkpoints.loading import DTYPES, Loaded, load, load_tokenizer, quiet
+from stepladder.checkpoints.loading import (
+    DTYPES,
+    Loaded,
+    load,
+    load_tokenizer,
+    out_of_memory,
+    quiet,
+)
 from stepladder.checkpoints.resolving import EMBEDDED, resolve
 from stepladder.checkpoints.tokens import PairTokens, encode_pair, encode_prompt, render
 
@@ -27,6 +34,7 @@ __all__ = [
     "load",
     "load_tokenizer",
     "open_encoder",
+    "out_of_memory",
     "quiet",
     "render",
     "resolve",

@@ -110,12 +110,38 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "not enough memory",
+    "can't allocate memory",
+    "cannot allocate",
+    "defaultcpuallocator",
+)
+"""How torch's allocators and the system word it; the CPU's raises a plain RuntimeError."""
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, the device's or the machine's."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or any(words in text for words in _OUT_OF_MEMORY)
+
+
 @contextmanager
 def _explained(checkpoint: Checkpoint, what: str) -> Iterator[None]:
     """The libraries' many kinds of error as one line. Memory that runs out is no such error."""
     try:
         yield
-    except (OSError, ValueError, KeyError, TypeError, ImportError, AttributeError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        ImportError,
+        AttributeError,
+        RuntimeError,  # among others: tensors of other shapes than config.json describes
+    ) as error:
+        if out_of_memory(error):
+            raise
         lines = str(error).strip().splitlines()
         reason = lines[0] if lines else type(error).__name__
         raise CheckpointError(

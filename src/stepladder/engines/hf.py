@@ -32,6 +32,7 @@ from stepladder.checkpoints import (
     encode_prompt,
     load,
     load_tokenizer,
+    out_of_memory,
     quiet,
     render,
 )
@@ -106,9 +107,16 @@ class HFEngine:
         if self._model is None:
             import torch
 
-            self._model, self._tokenizer = load(self.checkpoint, dtype=self.dtype)
-            if torch.cuda.is_available():
-                self._model.to("cuda")
+            try:
+                model, self._tokenizer = load(self.checkpoint, dtype=self.dtype)
+                self._model = model.to("cuda") if torch.cuda.is_available() else model
+            except (RuntimeError, MemoryError, OSError) as error:
+                if not out_of_memory(error):
+                    raise
+                raise EngineError(
+                    f"out of memory while loading '{self.checkpoint.name}'; use a smaller model, "
+                    "or --dtype bfloat16"
+                ) from error
         return self._model
 
     def render(self, prompt: Prompt) -> str:
@@ -232,7 +240,7 @@ class HFEngine:
         try:
             return work()
         except (RuntimeError, MemoryError) as error:
-            if not _out_of_memory(error):
+            if not out_of_memory(error):
                 raise
             if len(batch) == 1:
                 raise EngineError(
@@ -359,15 +367,6 @@ def _spread(request: Request, completion: Completion) -> Iterator[Completion]:
 def _seed(seed: int, rendered: str) -> int:
     """60 bits of a hash: a torch generator takes 64 with sign."""
     return int(content_hash([seed, rendered])[:15], 16)
-
-
-def _out_of_memory(error: RuntimeError | MemoryError) -> bool:
-    import torch
-
-    # The CPU's allocator raises a plain RuntimeError.
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
-        sign in str(error) for sign in ("DefaultCPUAllocator", "not enough memory")
-    )
 
 
 def _release_memory() -> None:

@@ -15,15 +15,13 @@ import time
 import traceback
 from pathlib import Path
 
+from stepladder.checkpoints import out_of_memory
 from stepladder.errors import StepladderError
 from stepladder.records import Build, TrainingJob
 from stepladder.training.memory import MemoryMeter
 from stepladder.training.process import lower_what
 from stepladder.training.progress import Follower, Reporter
 from stepladder.training.workfolder import WorkFolder
-
-_OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate")
-"""How torch's allocators and the system word it."""
 
 
 def main(folder: Path, parent: int) -> int:
@@ -62,7 +60,7 @@ def explain(error: Exception, job: TrainingJob, work: WorkFolder) -> str:
     text = str(error).strip()
     if isinstance(error, StepladderError):
         return text if text.startswith(job.method) else f"{job.method}: {text}"
-    if isinstance(error, MemoryError) or any(s in text.lower() for s in _OUT_OF_MEMORY):
+    if out_of_memory(error):
         seen = [r.memory for r in Follower(work.progress).new() if r.memory is not None]
         amount = f" after {max(seen) / 2**30:.2f} GiB" if seen else ""
         return f"{job.method}: out of memory{amount}; {lower_what(job)}"
