@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import time
 import pytest
 
 from stepladder.errors import TrainingError
+from stepladder.records import Build
 from stepladder.training import run_job
 from stepladder.training.workfolder import WorkFolder
 
@@ -122,3 +124,23 @@ def test_the_worker_ends_when_its_parent_dies(make_job, tmp_path):
     while alive(found[0]) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not alive(found[0])
+
+
+def test_a_deleted_outcome_is_trained_anew(make_job, tmp_path):
+    work, job = WorkFolder(tmp_path), make_job()
+    work.open_for(job)
+    written = tmp_path / "written"
+    written.mkdir()
+    work.finish(Build(written, "0" * 64, 1.0, None, 1, 1), written)
+    work.progress.write_text("{}\n")
+    assert work.build() is not None
+    shutil.rmtree(work.outcome)
+    work.open_for(job)
+    assert work.build() is None
+    assert not work.progress.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_a_line(make_job, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TrainingError, match="cannot be written.*--ledger"):
+        run_job(make_job(), tmp_path / "file" / "work")

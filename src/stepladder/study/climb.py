@@ -91,7 +91,11 @@ class Climber:
         return self._engine
 
     def climb(self, planned: PlannedRung) -> Climbed:
-        """Builds and asks one rung; what fails in it is told in the outcome, never raised."""
+        """Builds and asks one rung.
+
+        A rung that cannot be built and a machine that does not answer are told in the outcome. A
+        model that cannot be loaded raises CheckpointError, since no rung on it could be asked.
+        """
         if isinstance(planned.rung, OutputsRung):
             return self._outputs(planned, planned.rung)
         self.bench.rung, self.bench.builds = planned.name, []

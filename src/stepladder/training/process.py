@@ -34,7 +34,13 @@ def run_job(
     do; the folder stays.
     """
     work = WorkFolder(folder)
-    work.open_for(job)
+    try:
+        work.open_for(job)
+    except OSError as error:
+        raise TrainingError(
+            f"{job.method}: {folder} cannot be written: {error.strerror or error}; free some space "
+            "or name another place with --ledger"
+        ) from error
     done = work.build()
     if done is not None:
         return done

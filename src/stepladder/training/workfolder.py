@@ -70,6 +70,10 @@ class WorkFolder:
             )
         self._write("job.json", {"recipe": recipe, "job": _job_to_json(job)})
         (self.root / "failure.json").unlink(missing_ok=True)
+        if (self.root / "build.json").exists() and not self.outcome.is_dir():
+            # Its outcome was deleted: trained anew, with a time of its own.
+            (self.root / "build.json").unlink()
+            self.progress.unlink(missing_ok=True)
 
     def job(self) -> TrainingJob:
         content = self._read("job.json")
@@ -91,9 +95,11 @@ class WorkFolder:
         self._write("failure.json", {"message": message})
 
     def build(self) -> Build | None:
-        """The finished build, if there is one."""
+        """The finished build, if there is one and nobody has deleted its files."""
         content = self._read("build.json")
-        return None if content is None else Build(folder=self.outcome, **content)
+        if content is None or not self.outcome.is_dir():
+            return None
+        return Build(folder=self.outcome, **content)
 
     def finish(self, build: Build, written: Path) -> Build:
         """Moves the outcome from where it was `written` into its place, then marks the training as
