@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stepladder.adaptation.prompter import Prompter
 from stepladder.adaptation.readers import Reader, TextReader, reader_from_json
+from stepladder.checkpoints import checkpoint_from_json, checkpoint_to_json
 from stepladder.contracts import Engine
 from stepladder.records import (
-    Adapter,
-    Capabilities,
     Checkpoint,
     Completion,
     Failure,
@@ -118,23 +117,3 @@ class Adaptation:
 
 def sampling_from_json(data: Json) -> Sampling:
     return Sampling(**{**data, "stop": tuple(data["stop"])})
-
-
-def checkpoint_to_json(checkpoint: Checkpoint) -> Json:
-    data: dict[str, Any] = asdict(checkpoint)
-    data["folder"] = str(checkpoint.folder)
-    for adapter in data["adapters"]:
-        adapter["folder"] = str(adapter["folder"])
-    return data
-
-
-def checkpoint_from_json(data: Json) -> Checkpoint:
-    adapters = tuple(Adapter(Path(a["folder"]), a["fingerprint"]) for a in data["adapters"])
-    return Checkpoint(
-        name=data["name"],
-        folder=Path(data["folder"]),
-        fingerprint=data["fingerprint"],
-        capabilities=Capabilities(**data["capabilities"]),
-        adapters=adapters,
-        parameters=data["parameters"],
-    )

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from stepladder.checkpoints.encoder import open_encoder
 from stepladder.checkpoints.fingerprints import fingerprint
+from stepladder.checkpoints.kept import checkpoint_from_json, checkpoint_to_json
 from stepladder.checkpoints.loading import (
     DTYPES,
     Loaded,
@@ -28,6 +29,8 @@ __all__ = [
     "EMBEDDED",
     "Loaded",
     "PairTokens",
+    "checkpoint_from_json",
+    "checkpoint_to_json",
     "encode_pair",
     "encode_prompt",
     "fingerprint",

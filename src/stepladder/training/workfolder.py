@@ -20,12 +20,10 @@ import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from stepladder.checkpoints import checkpoint_from_json, checkpoint_to_json
 from stepladder.errors import TrainingError
 from stepladder.records import (
-    Adapter,
     Build,
-    Capabilities,
-    Checkpoint,
     FitSettings,
     Json,
     Prompt,
@@ -147,27 +145,13 @@ def _is_whole(checkpoint: Path) -> bool:
 
 
 def _job_to_json(job: TrainingJob) -> Json:
-    content = asdict(job)
-    content["checkpoint"]["folder"] = str(job.checkpoint.folder)
-    for adapter in content["checkpoint"]["adapters"]:
-        adapter["folder"] = str(adapter["folder"])
-    return content
+    return {**asdict(job), "checkpoint": checkpoint_to_json(job.checkpoint)}
 
 
 def _job_from_json(content: Json) -> TrainingJob:
-    checkpoint = content["checkpoint"]
     return TrainingJob(
         method=content["method"],
-        checkpoint=Checkpoint(
-            name=checkpoint["name"],
-            folder=Path(checkpoint["folder"]),
-            fingerprint=checkpoint["fingerprint"],
-            capabilities=Capabilities(**checkpoint["capabilities"]),
-            adapters=tuple(
-                Adapter(Path(a["folder"]), a["fingerprint"]) for a in checkpoint["adapters"]
-            ),
-            parameters=checkpoint["parameters"],
-        ),
+        checkpoint=checkpoint_from_json(content["checkpoint"]),
         train=tuple((_prompt(p), answer) for p, answer in content["train"]),
         dev=tuple((_prompt(p), answer) for p, answer in content["dev"]),
         fit=FitSettings(**content["fit"]),
