@@ -293,3 +293,12 @@ def test_a_newer_schema_is_refused_with_the_version_that_reads_it(tmp_path, monk
     with pytest.raises(LedgerError, match=re.escape("pip install 'stepladder>=7.5.0'")):
         Ledger.open(path)
     assert path.read_bytes() == before
+
+
+def test_whether_a_ledger_is_there_is_known_of_paths_and_of_urls(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    assert not Ledger.is_there(path)
+    assert not Ledger.is_there(f"sqlite:///{path}")
+    Ledger.open(path).close()
+    assert Ledger.is_there(path)
+    assert Ledger.is_there(f"sqlite:///{path}")

@@ -61,6 +61,11 @@ class Ledger:
             raise
         return ledger
 
+    @staticmethod
+    def is_there(url: str | Path) -> bool:
+        """Whether `open` would find a file. Raises LedgerError for what can be no ledger's name."""
+        return _path(url).is_file()
+
     def start(self, study: str, settings: Json) -> StudyLog:
         """A new study's log; or where the study is there with the same settings, its log to go on
         with. Raises LedgerError, naming what differs, where the settings are others."""

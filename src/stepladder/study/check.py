@@ -130,7 +130,7 @@ def _detectable(plan: Plan) -> float | None:
 
 
 def _from_ledger(ledger: str | Path, task: Task) -> tuple[list[Event], int]:
-    if "://" not in str(ledger) and not Path(ledger).exists():
+    if not Ledger.is_there(ledger):
         return [], 0
     with Ledger.open(ledger, create=False) as opened:
         return list(opened.events("rate")), opened.decided(task.split_fingerprint("test"))
