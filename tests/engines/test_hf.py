@@ -157,6 +157,7 @@ def test_a_stream_is_the_same_answer(
 
 def test_equal_prompts_are_asked_once(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine, rows = HFEngine(resolve(str(tiny_llama))), []
+    assert engine.model is not None  # loaded, and warmed up by an answer of its own
     decode = engine._decode
     monkeypatch.setattr(
         engine, "_decode", lambda m, b, s: (rows.append(len(b)), decode(m, b, s))[1]
@@ -231,6 +232,7 @@ def test_out_of_memory_with_one_prompt_is_the_machines_fault(
     tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = HFEngine(resolve(str(tiny_llama)))
+    assert engine.model is not None
     running_out(engine, 0, CPU_MEMORY, monkeypatch)
     with pytest.raises(EngineError, match="out of memory with a single prompt"):
         list(engine.generate(some_prompts(3), Sampling()))

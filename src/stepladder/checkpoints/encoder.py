@@ -47,7 +47,8 @@ def open_encoder(name: str) -> SentenceEncoder:
     try:
         return SentenceEncoder(name, SentenceTransformer(str(name), device="cpu"))
     except (OSError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CheckpointError(
-            f"encoder '{name}' cannot be loaded ({str(error).splitlines()[0]}); "
+            f"encoder '{name}' cannot be loaded ({reason}); "
             "give the folder of a sentence encoder, or 'bm25'"
         ) from error

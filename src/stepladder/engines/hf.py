@@ -46,6 +46,7 @@ from stepladder.records import (
     LogLikelihood,
     Prompt,
     Sampling,
+    Turn,
     content_hash,
 )
 
@@ -110,6 +111,7 @@ class HFEngine:
             try:
                 model, self._tokenizer = load(self.checkpoint, dtype=self.dtype)
                 self._model = model.to("cuda") if torch.cuda.is_available() else model
+                self._warm_up()
             except (RuntimeError, MemoryError, OSError) as error:
                 if not out_of_memory(error):
                     raise
@@ -118,6 +120,12 @@ class HFEngine:
                     "or --dtype bfloat16"
                 ) from error
         return self._model
+
+    def _warm_up(self) -> None:
+        """Two tokens for nobody: a process's first answer imports and compiles more than it
+        computes, and the rung that happens to come first must not be billed for that."""
+        prompt = Prompt("a", (Turn("user", "a"),))
+        self._decode(self._model, self._requests([prompt]), Sampling(max_new_tokens=2))
 
     def render(self, prompt: Prompt) -> str:
         return render(self.tokenizer, prompt)

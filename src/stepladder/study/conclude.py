@@ -107,6 +107,9 @@ def _notes(outcome: Outcome) -> list[str]:
     failed = [g.climbed.planned.name for g in outcome.graded if g.climbed.error]
     if failed:
         notes.append(f"Not in the comparison, because it could not be built: {', '.join(failed)}.")
+    skipped = [g.climbed.planned.name for g in outcome.graded if g.climbed.skipped]
+    if skipped:
+        notes.append(f"Not built, because predicted to cost more: {', '.join(skipped)}.")
     references = [e.references for e in task.test]
     for metric in outcome.grader.metrics.values():
         notes += warnings(metric, references)
@@ -175,7 +178,9 @@ def _crossover(outcome: Outcome, metric: Metric) -> Crossover | None:
         second.cost.seconds or 0.0,
     )
     if requests is None:
-        sentence = f"Of the two best rungs, {one} costs fewer seconds than {other} at any traffic."
+        sentence = (
+            f"Of the two best rungs, {one} costs no more seconds than {other} at any traffic."
+        )
     else:
         sentence = (
             f"Of the two best rungs, {one} costs fewer seconds up to about {requests:,} requests, "

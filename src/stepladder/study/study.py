@@ -128,7 +128,7 @@ class Study:
             if settled is None and not self.plan.go_on and self._reaches(graded, grader):
                 settled = planned.name
                 climber.watcher.say(
-                    f"{planned.name} reaches the target; costlier rungs are left out"
+                    f"{planned.name} reaches the target; rungs predicted to cost more are left out"
                 )
         return [done[planned.name] for planned in self.plan.rungs]
 
