@@ -98,6 +98,7 @@ def test_all_costs_unknown_leaves_a_bare_axis() -> None:
     ("seconds", "logarithmic", "expected"),
     [
         ([4000.0, 9000.0], False, ["0", "1 h", "2 h"]),
+        ([3000.0, 4800.0], False, ["0", "20 min", "40 min", "1 h", "80 min"]),
         ([0.5, 90_000.0], True, ["1 s", "10 s", "1 min", "10 min", "1 h", "10 h"]),
     ],
 )

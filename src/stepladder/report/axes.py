@@ -106,7 +106,8 @@ def _round_time(seconds: float) -> str:
         if seconds < limit:
             return f"{seconds / divisor:g} {unit}" if seconds else "0"
     if seconds < 86400:
-        return f"{seconds / 3600:g} h"
+        whole = seconds % 1800 < 1  # else "80 min" reads better than "1.33333 h"
+        return f"{seconds / 3600:g} h" if whole else f"{seconds / 60:g} min"
     days = seconds / 86400
     return f"{days:,g} day" if days == 1 else f"{days:,.10g} days"
 
