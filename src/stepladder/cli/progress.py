@@ -44,9 +44,11 @@ class Bars:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._finish()
         self._progress.stop()
 
     def stage(self, rung: str, doing: str, total: int | None) -> None:
+        self._finish()
         self._bar = self._progress.add_task(f"{rung}: {doing}", total=total, note="")
 
     def reach(self, done: int, total: int | None = None, note: str = "") -> None:
@@ -54,6 +56,14 @@ class Bars:
             self._progress.update(self._bar, completed=done, note=note)
             if total is not None:
                 self._progress.update(self._bar, total=total)
+
+    def _finish(self) -> None:
+        """A training that stopped early is done, though its bar is not full."""
+        if self._bar is not None:
+            done = self._progress.tasks[self._bar].completed
+            self._progress.update(self._bar, total=done)
+            self._progress.stop_task(self._bar)
+            self._bar = None
 
     def say(self, line: str) -> None:
         self._progress.console.print(line, highlight=False, markup=False)
