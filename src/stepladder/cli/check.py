@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from stepladder import registry
 from stepladder.cli.app import app
+from stepladder.cli.options import LedgerUrl, Models, Requests, Rungs, TaskFile
 
 
 @app.command()
 def check(
-    task: Annotated[Path, typer.Argument(help="The task file (YAML).")],
-    model: Annotated[
-        list[str] | None,
-        typer.Option(help="Hub id, folder, or 'embedded'; may be given several times."),
-    ] = None,
-    rungs: Annotated[
-        str | None, typer.Option(help='Instead of the task\'s own: "zero-shot, lora(rank=4)".')
-    ] = None,
-    requests: Annotated[
-        int, typer.Option(help="Traffic that the cost of building is spread over.")
-    ] = 100_000,
-    ledger: Annotated[str, typer.Option(help="Path or URL of the ledger.")] = "runs/ledger.db",
+    task: TaskFile,
+    model: Models = None,
+    rungs: Rungs = None,
+    requests: Requests = 100_000,
+    ledger: LedgerUrl = "runs/ledger.db",
 ) -> None:
     """Validate a task, show prompts, find leakage, and foretell what a climb would cost.
 

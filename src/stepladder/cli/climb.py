@@ -9,29 +9,23 @@ import typer
 
 from stepladder import registry
 from stepladder.cli.app import app, leave
+from stepladder.cli.options import LedgerUrl, Models, Requests, Rungs, TaskFile
 from stepladder.cli.outputs import refuse_unwritable
 from stepladder.cli.progress import Bars
 
 
 @app.command()
 def climb(
-    task: Annotated[Path, typer.Argument(help="The task file (YAML).")],
-    model: Annotated[
-        list[str] | None,
-        typer.Option(help="Hub id, folder, or 'embedded'; may be given several times."),
-    ] = None,
-    rungs: Annotated[
-        str | None, typer.Option(help='Instead of the task\'s own: "zero-shot, lora(rank=4)".')
-    ] = None,
+    task: TaskFile,
+    model: Models = None,
+    rungs: Rungs = None,
     name: Annotated[str | None, typer.Option(help="The study's name in the ledger.")] = None,
-    requests: Annotated[
-        int, typer.Option(help="Traffic that the cost of building is spread over.")
-    ] = 100_000,
+    requests: Requests = 100_000,
     go_on: Annotated[
         bool, typer.Option("--all", help="Climb on after a rung has reached the target.")
     ] = False,
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
-    ledger: Annotated[str, typer.Option(help="Path or URL of the ledger.")] = "runs/ledger.db",
+    ledger: LedgerUrl = "runs/ledger.db",
     json: Annotated[Path | None, typer.Option(help="Write the summary here as JSON.")] = None,
     report: Annotated[
         Path | None, typer.Option(help="Write the report here; default runs/NAME/report.html.")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from stepladder.cli.app import app
+from stepladder.cli.options import LedgerUrl
 
 
 @app.command()
@@ -15,7 +16,7 @@ def export(
     study: Annotated[str, typer.Argument(help="A finished study.")],
     folder: Annotated[Path, typer.Argument(help="A folder that is not there yet, or empty.")],
     rung: Annotated[str | None, typer.Option(help="Another rung than the winner.")] = None,
-    ledger: Annotated[str, typer.Option(help="Path or URL of the ledger.")] = "runs/ledger.db",
+    ledger: LedgerUrl = "runs/ledger.db",
 ) -> None:
     """Write a rung's weights, prompter and reader to a folder that `ask` and `climb` take.
 
