@@ -133,5 +133,9 @@ def test_rendering_and_identity_stay(make: Make, engine: Engine) -> None:
     assert len(engine.identity) == 64
 
 
-def test_closing_is_quiet(make: Make) -> None:
-    make().close()
+def test_closing_twice_is_quiet_and_changes_no_identity(make: Make) -> None:
+    engine = make()
+    before = engine.identity
+    engine.close()
+    engine.close()
+    assert engine.identity == before
