@@ -8,6 +8,7 @@ of a data set is run: the library has given that up.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -43,6 +44,8 @@ def read_hub(data: HubData) -> dict[str, Source]:
         import datasets
     except ImportError:
         raise MissingExtraError("hf", f"reading {data.name} from the hub") from None
+    # Its warnings tell each failed try with its address; the one line below says what to do.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         loaded = datasets.load_dataset(data.name, data.config, revision=data.revision)
     except datasets.exceptions.DatasetNotFoundError:
