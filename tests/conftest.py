@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-# A shell starts background jobs with Ctrl-C ignored, and children inherit that; the tests of Ctrl-C
-# need it as in a terminal.
+# A shell starts background jobs with Ctrl-C ignored, some runners start theirs with it blocked, and
+# children inherit both; the tests of Ctrl-C need it as in a terminal.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 

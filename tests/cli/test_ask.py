@@ -148,9 +148,13 @@ def test_ctrl_c_is_quiet(tiny_llama: Path, tmp_path: Path) -> None:
     command = [*SCRIPT, str(tiny_llama), "--file", str(fifo)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, env=environment(), **pipes) as process:
-        writer = open_when_read(fifo)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
-        os.close(writer)
+        try:
+            writer = open_when_read(fifo)
+            time.sleep(0.5)  # until it waits for the prompt: Python reads on if it is hit just before
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+            os.close(writer)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert out == b"" and b"Traceback" not in err

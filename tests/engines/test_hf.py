@@ -325,10 +325,13 @@ def test_ctrl_c_acts_within_two_seconds_and_keeps_what_is_done(tiny_llama: Path)
     command = [sys.executable, "-c", INTERRUPTED, str(tiny_llama)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(0.2)
-        start = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=20)
+        try:
+            process.stdout.readline()
+            time.sleep(0.2)
+            start = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            rest, _ = process.communicate(timeout=20)
+        finally:
+            process.kill()
     assert process.returncode == 0
     assert float(rest.split("caught at")[1]) - start < 2
