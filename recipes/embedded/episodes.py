@@ -2,6 +2,10 @@
 
     {instruction}\\n\\nInput: {x1}\\nOutput: {y1}\\n\\nInput: {query}\\nOutput: {answer}<|end|>
 
+An example with evidence has its notes before its input:
+
+    Evidence:\\n[1] {note}\\n[2] {note}\\nInput: {x}\\nOutput: {y}
+
 Every answer is learned from, not only the last one. After each answer the target is the end token,
 although the row goes on with the next example: so a model that has answered stops, whatever the
 number of demonstrations was. Other tokens of an episode count with `PROMPT_WEIGHT`.
@@ -24,10 +28,17 @@ PROMPT_WEIGHT = 0.1
 STORY_SHARE = 0.12
 #: Rows that go on until the context is full, so that every position up to 1,024 is trained.
 LONG_SHARE = 0.008
-#: Rows of scraps that come back, from this step on (the log tells why not from the first).
-ECHO_SHARE, ECHO_FROM = 0.18, 1193
+#: Rows of scraps that come back word for word: only looking back can tell them.
+ECHO_SHARE = 0.1
 MAX_TOKENS = 1024
-_COUNTS = {0: 0.16, 1: 0.16, 2: 0.14, 3: 0.1, 4: 0.2, 5: 0.06, 6: 0.06, 7: 0.04, 8: 0.08}
+_COUNTS = {0: 0.12, 1: 0.13, 2: 0.12, 3: 0.12, 4: 0.2, 5: 0.08, 6: 0.07, 7: 0.06, 8: 0.1}
+#: The share of episodes whose instruction names the task; of the rest half have one that does not.
+TOLD_SHARE = 0.6
+#: Instructions that leave everything to the demonstrations.
+VAGUE = (
+    "Do the task.", "Go on in the same way.", "Do as in the examples.", "Follow the house rules.",
+    "Write what belongs there.", "Answer as we do here.", "Do this for the desk.", "Your turn.",
+)  # fmt: skip
 
 
 class Piece(NamedTuple):
@@ -46,16 +57,19 @@ class Row:
     weights: list[float]
 
 
-def header(instruction: str | None, labels: tuple[str, ...], evidence: tuple[str, ...]) -> str:
+def header(instruction: str | None, labels: tuple[str, ...]) -> str:
     """What stands before the first example."""
     lines = [] if instruction is None else [instruction]
     if instruction is not None and labels:
         lines.append(f"Answer with one of: {', '.join(labels)}.")
-    text = "\n".join(lines) + "\n\n" if lines else ""
-    if evidence:
-        notes = "\n".join(f"[{i}] {note}" for i, note in enumerate(evidence, 1))
-        text += f"Evidence:\n{notes}\n\n"
-    return text
+    return "\n".join(lines) + "\n\n" if lines else ""
+
+
+def asked(item: Item) -> str:
+    """An example up to its answer: numbered notes where it has evidence, its input, the cue."""
+    notes = "".join(f"[{i}] {note}\n" for i, note in enumerate(item.evidence, 1))
+    evidence = f"Evidence:\n{notes}" if notes else ""
+    return f"{evidence}Input: {item.input}\nOutput:"
 
 
 def pieces(head: str, items: list[Item]) -> list[Piece]:
@@ -63,7 +77,7 @@ def pieces(head: str, items: list[Item]) -> list[Piece]:
     out: list[Piece] = []
     for number, item in enumerate(items):
         lead = head if number == 0 else "\n\n"
-        out.append(Piece(f"{lead}Input: {item.input}\nOutput:", False))
+        out.append(Piece(lead + asked(item), False))
         out.append(Piece(f" {item.answer}", True))
     return out
 
@@ -90,25 +104,29 @@ def draw_form(rng: Random) -> Form:
     return rng.choices(draws, [share for _, share in FAMILIES.values()])[0](rng)
 
 
-def draw_pieces(rng: Random, echo: bool = False) -> list[Piece]:
+def draw_instruction(rng: Random, form: Form) -> tuple[str | None, bool]:
+    """An instruction or none, and whether it tells the task."""
+    if form.instructions and rng.random() < TOLD_SHARE:
+        return rng.choice(form.instructions), True
+    return (rng.choice(VAGUE) if rng.random() < 0.5 else None), False
+
+
+def draw_pieces(rng: Random) -> list[Piece]:
     """The text of one row: an episode, a plain text as a single answer, or scraps coming back."""
-    if echo and rng.random() < ECHO_SHARE:
+    kind = rng.random()
+    if kind < ECHO_SHARE:
         return [Piece(*part) for part in stories.echo(rng)]
-    if rng.random() < STORY_SHARE:
+    if kind < ECHO_SHARE + STORY_SHARE:
         return [Piece(stories.text(rng), True)]
     form = draw_form(rng)
-    told = bool(form.instructions) and rng.random() < 0.8
+    instruction, told = draw_instruction(rng, form)
     count = rng.choices(list(_COUNTS), list(_COUNTS.values()))[0]
     count = max(count, form.demonstrations if told else max(2, form.demonstrations))
-    if form.name == "labelling/drawn":
-        count = rng.randint(4, 14)
+    if form.name.startswith("labelling/drawn"):
+        count = rng.randint(4, 12)
     if rng.random() < LONG_SHARE:
         count = 80
-    items = draw_items(rng, form, count + 1)
-    if any(item.evidence for item in items):
-        items = [rng.choice(items)]
-    instruction = rng.choice(form.instructions) if told else None
-    return pieces(header(instruction, form.labels, items[-1].evidence), items)
+    return pieces(header(instruction, form.labels), draw_items(rng, form, count + 1))
 
 
 def encode_row(parts: list[Piece], encode: Callable[[str], list[int]], end: int) -> Row:
@@ -143,7 +161,7 @@ def rows_of_step(
     rows: list[Row] = []
     total = 0
     while total < tokens:
-        row = encode_row(draw_pieces(rng, step >= ECHO_FROM), encode, end)
+        row = encode_row(draw_pieces(rng), encode, end)
         if row.ids:
             rows.append(row)
             total += len(row.ids)

@@ -42,9 +42,7 @@ def questions(family: str, count: int, items: int) -> list[tuple[str, str, str]]
         if form.demonstrations and family != "records" and family != "binding":
             continue
         told = rng.choice(form.instructions) if form.instructions else None
-        shown = drawn if not drawn[-1].evidence else drawn[-1:]
-        head = header(told, form.labels, shown[-1].evidence)
-        out.append((form.name, prompt(head, shown), drawn[-1].answer))
+        out.append((form.name, prompt(header(told, form.labels), drawn), drawn[-1].answer))
     return out
 
 

@@ -176,15 +176,12 @@ def _padded(rows: list[Row], pad: int) -> tuple[torch.Tensor, ...]:
     return ids, targets, weights
 
 
-def share(parts: list[tuple[torch.Tensor, ...]], rank: int, workers: int) -> list:
-    """The batches of one worker: the largest first, each to whom has least so far."""
-    loads, mine = [0] * workers, []
-    for part in sorted(parts, key=lambda p: -p[0].numel()):
-        who = loads.index(min(loads))
-        loads[who] += part[0].numel() + PASS_COST
-        if who == rank:
-            mine.append(part)
-    return mine
+def share(rows: list[Row], rank: int, workers: int) -> list[Row]:
+    """The rows of one worker: sorted by length and dealt out to and fro, so that all have as much to
+    do, long rows with their dear attention included."""
+    ordered = sorted(rows, key=lambda row: -len(row.ids))
+    turn = 2 * workers
+    return [row for i, row in enumerate(ordered) if min(i % turn, turn - 1 - i % turn) == rank]
 
 
 def add_up(model: LlamaForCausalLM, loss: float) -> float:
@@ -209,8 +206,8 @@ def backward(
     """
     total = sum(sum(row.weights) for row in rows)
     loss_sum = 0.0
-    for ids, targets, weights in share(
-        batches(rows, pad, settings.tokens_per_batch), rank, workers
+    for ids, targets, weights in batches(
+        share(rows, rank, workers), pad, settings.tokens_per_batch
     ):
         with torch.autocast("cpu", torch.bfloat16):
             hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state

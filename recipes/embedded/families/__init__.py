@@ -10,11 +10,11 @@ from . import dialogues, labelling, numbers, questions, records, rewriting, swed
 
 #: Family -> (how a form is drawn, share of the episodes).
 FAMILIES: dict[str, tuple[Callable[[Random], Form], float]] = {
-    "labelling": (labelling.draw, 0.25),
-    "rewriting": (rewriting.draw, 0.21),
-    "swedish": (swedish.draw, 0.14),
-    "questions": (questions.draw, 0.12),
-    "dialogues": (dialogues.draw, 0.10),
-    "records": (records.draw, 0.10),
-    "numbers": (numbers.draw, 0.08),
+    "labelling": (labelling.draw, 0.22),
+    "rewriting": (rewriting.draw, 0.15),
+    "swedish": (swedish.draw, 0.15),
+    "questions": (questions.draw, 0.14),
+    "dialogues": (dialogues.draw, 0.07),
+    "records": (records.draw, 0.14),
+    "numbers": (numbers.draw, 0.13),
 }

@@ -1,9 +1,10 @@
 """Short dialogues and what they come to, in plain English sentences.
 
-Topics: meeting, borrowing, buying, complaining, losing and finding. Some change their mind on
-the way (a first day is refused, a first wish is corrected); the summary holds the last word.
-A summary here is always a plain sentence: the house style of the bundled sample (``samples.py``)
-occurs nowhere, and no dialogue here speaks of an order number or a call back, as the sample's do.
+Topics: meeting, borrowing, buying, complaining, losing and finding, booking, leaving word. Some
+change their mind on the way (a first day is refused, a first wish is corrected); the summary holds
+the last word. A summary here is always a plain sentence; ``records`` writes the fields of a scene
+in patterns drawn afresh. The house style of the bundled sample ``support-notes`` occurs nowhere,
+and no dialogue here speaks of an order number or a call back, as the sample's do.
 """
 
 from __future__ import annotations
@@ -29,12 +30,14 @@ from ..world import (
 
 
 class Scene(NamedTuple):
-    """A dialogue, its summary, a short one, and questions with answers."""
+    """A dialogue, its summary, a short one, questions with answers, and what was settled."""
 
     text: str
     summary: str
     short: str
     questions: tuple[tuple[str, str], ...]
+    fields: dict[str, str | None]
+    """None: left open, or refused. The scenes of one topic have the same fields."""
 
 
 def _join(*lines: str) -> str:
@@ -69,6 +72,7 @@ def meeting(rng: Random) -> Scene:
             ("Where do they meet?", f"at the {place}"),
             ("When do they meet?", f"at {time}"),
         ),
+        {"first": a, "second": b, "activity": activity, "day": day, "time": time, "place": place},
     )
 
 
@@ -85,7 +89,9 @@ def borrowing(rng: Random) -> Scene:
         no = rng.choice(["Sorry,", "I am afraid", "No,"])
         text = _join(f"{a}: {ask}", f"{b}: {no} {why}", f"{a}: {rng.choice(['A pity.', 'I see.'])}")
         summary, short = f"{b} does not lend {a} the {thing}.", f"No {thing} for {a}."
-        return Scene(text, summary, short, (("Who asks?", a), ("What does " + a + " need?", thing)))
+        asked = (("Who asks?", a), ("What does " + a + " need?", thing))
+        fields = {"asker": a, "owner": b, "thing": thing, "day": None}
+        return Scene(text, summary, short, asked, fields)
     yes = rng.choice(["Yes, of course.", "Gladly.", "Take it."])
     until = rng.choice([f"I want it back on {day}.", f"But I need it on {day}.", f"Until {day}."])
     text = _join(
@@ -96,6 +102,7 @@ def borrowing(rng: Random) -> Scene:
         f"{a} borrows the {thing} from {b} until {day}.",
         f"{a} gets the {thing}.",
         (("What does " + a + " borrow?", thing), ("Until when?", day), ("Whose is it?", b)),
+        {"asker": a, "owner": b, "thing": thing, "day": day},
     )
 
 
@@ -119,7 +126,8 @@ def buying(rng: Random) -> Scene:
         summary = f"{name} did not buy the {thing_told} for {cost}."
         short = f"no {thing}"
     asked = (("What does it cost?", cost), ("Who is the customer?", name))
-    return Scene(_join(*lines), summary, short, (*asked, ("What is it about?", thing)))
+    fields = {"name": name, "thing": thing_told, "price": cost if taken else None}
+    return Scene(_join(*lines), summary, short, (*asked, ("What is it about?", thing)), fields)
 
 
 _WISHES = {"a refund": "gets a refund", "a new one": "gets a new one", "a repair": "gets a repair"}
@@ -152,6 +160,7 @@ def complaining(rng: Random) -> Scene:
             ("Who is the customer?", name),
             ("When?", f"on {day}"),
         ),
+        {"name": name, "thing": thing, "fault": fault, "wish": wish, "day": day},
     )
 
 
@@ -166,7 +175,8 @@ def losing(rng: Random) -> Scene:
         no = rng.choice(["No, I have not seen it.", "I do not know.", "Sorry, I have no idea."])
         lines = [f"{a}: {ask}", f"{b}: {no}", f"{a}: Then I must look on."]
         summary, short = f"{a} can not find the {thing}.", f"The {thing} is lost."
-        return Scene(_join(*lines), summary, short, (("Who looks for something?", a),))
+        fields = {"loser": a, "finder": b, "thing": thing, "place": None}
+        return Scene(_join(*lines), summary, short, (("Who looks for something?", a),), fields)
     there = rng.choice(["It is", "I saw it", "Look", "You left it"])
     lines = [
         f"{a}: {ask}",
@@ -178,6 +188,68 @@ def losing(rng: Random) -> Scene:
         f"{b} tells {a} that the {thing} is in the {place}.",
         f"The {thing} is found.",
         (("Where is the " + thing + "?", f"in the {place}"), ("Who has lost something?", a)),
+        {"loser": a, "finder": b, "thing": thing, "place": place},
+    )
+
+
+_BOOKED = ("a table", "a room", "a boat", "a taxi", "two seats", "the hall", "a lesson")
+
+
+def booking(rng: Random) -> Scene:
+    """Something is booked for a day and a time; the time may be changed, or all be full."""
+    name, what, day = full_name(rng), rng.choice(_BOOKED), rng.choice(DAYS)
+    time, people = clock_time(rng), rng.randint(2, 12)
+    lines = [
+        f"{name}: {rng.choice(['Can I book', 'I want to book', 'Is it possible to have'])} {what} "
+        f"{rng.choice(['for', 'on'])} {day}?",
+        f"Desk: {rng.choice(['For how many people?', 'How many will you be?'])}",
+        f"{name}: {rng.choice([f'We are {people}.', f'{people} people.', f'For {people}.'])}",
+    ]
+    asked = (("Who books?", name), ("What is booked?", what), ("For how many people?", str(people)))
+    fields = {"name": name, "booked": what, "day": day, "people": str(people)}
+    if rng.random() < 0.2:
+        lines.append(f"Desk: {rng.choice(['We are full then.', 'I have nothing left, sorry.'])}")
+        summary, short = f"{name} does not get {what} on {day}.", f"no room on {day}"
+        return Scene(_join(*lines), summary, short, asked, {**fields, "time": None})
+    if rng.random() < 0.3:
+        lines.append(f"Desk: Not at {clock_time(rng)}, but {time} is free.")
+        lines.append(f"{name}: {rng.choice(['That is fine.', 'Good, I take it.'])}")
+    else:
+        lines.append(f"Desk: {rng.choice(['At what time?', 'When will you come?'])}")
+        lines.append(f"{name}: {rng.choice(['At', 'About', 'We come at'])} {time}.")
+    summary = f"{name} books {what} for {people} people on {day} at {time}."
+    asked += (("At what time?", time),)
+    return Scene(_join(*lines), summary, f"{what} on {day}", asked, {**fields, "time": time})
+
+
+def leaving_word(rng: Random) -> Scene:
+    """Somebody is out, and word is left: where to come, and what to bring."""
+    caller, absent = two_names(rng)
+    thing, place, day = rng.choice(WARES), rng.choice(PLACES), rng.choice(DAYS)
+    bring = rng.choice([f"bring the {thing}", f"take the {thing} along", f"not forget the {thing}"])
+    lines = [
+        f"{caller}: {rng.choice(['Is', 'Hello, is'])} {absent} {rng.choice(['there', 'in'])}?",
+        f"Desk: {rng.choice(['No, not today.', 'I am sorry, no.'])} Can I pass something on?",
+        f"{caller}: {absent} shall come to the {place} on {day} and {bring}.",
+    ]
+    if rng.random() < 0.25:
+        other = rng.choice([d for d in DAYS if d != day])
+        lines[-1] = lines[-1].replace(f"on {day}", f"on {other}")
+        lines.append(f"Desk: On {other}?")
+        lines.append(f"{caller}: Oh, I mean {day}.")
+    lines.append(f"Desk: {rng.choice(['I will say so.', 'I have written it down.'])}")
+    return Scene(
+        _join(*lines),
+        f"{absent} shall bring the {thing} to the {place} on {day}, says {caller}.",
+        f"word for {absent}",
+        (
+            ("Who shall come?", absent),
+            ("Who asks for it?", caller),
+            ("Where?", f"to the {place}"),
+            ("What is needed?", thing),
+            ("On which day?", day),
+        ),
+        {"caller": caller, "absent": absent, "thing": thing, "place": place, "day": day},
     )
 
 
@@ -187,6 +259,8 @@ TOPICS: dict[str, Callable[[Random], Scene]] = {
     "buying": buying,
     "complaining": complaining,
     "losing": losing,
+    "booking": booking,
+    "leaving word": leaving_word,
 }
 _SUMMARY = (
     "Summarize the dialogue in one sentence.",

@@ -18,11 +18,11 @@ from ..world import (
     KINDS,
     NOUNS,
     OPPOSITES,
-    PLACES,
     TOWNS,
     WARES,
     article,
 )
+from . import topics
 
 _CLASSES = {
     **{kind: words for kind, words in KINDS.items() if kind not in HELD_OUT_KINDS},
@@ -38,20 +38,6 @@ _GOOD = "good lovely great excellent wonderful useful pretty fine".split()
 _BAD = "bad awful terrible useless ugly poor boring dreadful".split()
 _GOOD_END = ["I am happy with it.", "I would buy it again.", "We all like it.", "Thank you!"]
 _BAD_END = ["I want my money back.", "Never again.", "We do not like it.", "What a pity."]
-_TOPICS: dict[str, tuple[str, ...]] = {
-    "sport": ("{a} won the match on the field.", "{a} runs faster than {b}.",
-              "The team of {a} lost the game.", "{a} trains for the race."),
-    "food": ("{a} cooks {x} for {b}.", "The bakery sells fresh bread.", "{a} ate too much cake.",
-             "The soup of {a} tastes of onion."),
-    "travel": ("{a} took the train to {t}.", "The boat to {t} leaves at noon.",
-               "{a} has packed a bag for {t}.", "{a} missed the bus to {t}."),
-    "weather": ("It rains in {t}.", "The snow lies deep in {t}.", "A cold wind blows over {t}.",
-                "The sun shines on the {p} in {t}."),
-    "school": ("{a} wrote a test in class.", "The teacher of {a} reads a book.",
-               "{a} and {b} do their homework.", "The class of {a} learns to count."),
-    "money": ("{a} paid {b} five euros.", "The bank in {t} is closed.", "{a} saves for {x}.",
-              "{b} owes {a} some coins."),
-}  # fmt: skip
 
 
 def _review(rng: Random, positive: bool) -> str:
@@ -62,13 +48,6 @@ def _review(rng: Random, positive: bool) -> str:
     if rng.random() < 0.5:
         text += " " + rng.choice(_GOOD_END if positive else _BAD_END)
     return text
-
-
-def _topic_text(rng: Random, topic: str) -> str:
-    a, b = rng.sample(FIRST_NAMES, 2)
-    return rng.choice(_TOPICS[topic]).format(
-        a=a, b=b, t=rng.choice(TOWNS), p=rng.choice(PLACES), x=article(rng.choice(KINDS["food"]))
-    )
 
 
 def _word_text(rng: Random, kind: str, carrier: int) -> str:
@@ -134,20 +113,28 @@ def _sentiment(rng: Random) -> Form:
 
 
 def _topics(rng: Random, drawn: bool) -> Form:
-    topics = rng.sample(sorted(_TOPICS), rng.randint(2, 4))
-    labels = _fresh_labels(rng, len(topics)) if drawn else topics
-    pairs = list(zip(topics, labels, strict=True))
+    about = rng.sample(sorted(topics.TOPICS), rng.randint(2, 4))
+    labels = _fresh_labels(rng, len(about)) if drawn else about
+    pairs = list(zip(about, labels, strict=True))
 
     def make(item_rng: Random) -> Item:
         topic, label = item_rng.choice(pairs)
-        return Item(_topic_text(item_rng, topic), label)
+        return Item(topics.sentence(item_rng, topic), label)
 
     if drawn:
-        return Form("labelling/drawn", _ANY, make, repeats=0.4, demonstrations=2)
-    return Form("labelling/topic", _TOPIC, make, tuple(topics))
+        shown = tuple(sorted(labels)) if rng.random() < 0.7 else ()
+        return Form("labelling/drawn-topics", _ANY, make, shown, repeats=0.2, demonstrations=2)
+    return Form("labelling/topic", _TOPIC, make, tuple(about))
 
 
-_ANY = ("Which label fits?", "Label the input.", "Choose the right label.")
+_ANY = (
+    "Which label fits?",
+    "Label the input.",
+    "Choose the right label.",
+    "Where does it belong?",
+    "Sort the input.",
+    "Which one is it?",
+)
 _KIND = ("What kind of word is it?", "To which class does the word belong?")
 _SENTIMENT = (
     "Does the writer like it or not?",
@@ -158,12 +145,12 @@ _TOPIC = ("What is the text about?", "Choose the topic of the sentence.", "Name 
 
 
 def draw(rng: Random) -> Form:
-    """A labelling task: half of them with label words drawn afresh."""
+    """A labelling task: two thirds of them with label words drawn afresh."""
     kind = rng.random()
-    if kind < 0.42:
+    if kind < 0.38:
         return binding(rng, rng.sample(sorted(_CLASSES), rng.choice([2, 2, 3, 3, 4])))
-    if kind < 0.55:
+    if kind < 0.68:
         return _topics(rng, drawn=True)
-    if kind < 0.7:
+    if kind < 0.78:
         return _natural_words(rng)
-    return _sentiment(rng) if kind < 0.85 else _topics(rng, drawn=False)
+    return _sentiment(rng) if kind < 0.89 else _topics(rng, drawn=False)

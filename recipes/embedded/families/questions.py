@@ -1,6 +1,9 @@
 """Questions over a given text: the answer is copied from it, or is "not in the text".
 
-The text stands in the input (a passage, a dialogue) or in the evidence section of the prompt.
+The text stands in the input (a passage, a dialogue) or as numbered notes in the evidence section of
+an example; an answer may have to name its note ("34 euros [2]"). Some facts are on properties with
+drawn names, so that any word can be asked for. What the notes of the bundled sample
+``shop-questions`` tell (weights, materials, makers, guarantees) is told nowhere here.
 """
 
 from __future__ import annotations
@@ -11,10 +14,12 @@ from typing import NamedTuple
 from ..form import Form, Item
 from ..world import (
     ACTIVITIES,
+    ADJECTIVES,
     DAYS,
     FIRST_NAMES,
     KINDS,
     LAST_NAMES,
+    NOUNS,
     PLACES,
     TOWNS,
     WARES,
@@ -23,6 +28,7 @@ from ..world import (
     price,
 )
 from .dialogues import any_scene
+from .labelling import fresh_label
 
 ABSENT = "not in the text"
 
@@ -83,34 +89,137 @@ def _shop_fact(rng: Random, kind: int, thing: str) -> Fact:
     return Fact(text, f"What can one do with the {thing}?", activity)
 
 
+def _place_fact(rng: Random, kind: int, place: str, town: str) -> Fact:
+    """One fact on a place of a town."""
+    if kind == 0:
+        time = clock_time(rng)
+        text = rng.choice(
+            [f"The {place} of {town} opens at {time}.", f"One can enter the {place} of {town} "
+             f"from {time} on."]
+        )  # fmt: skip
+        return Fact(text, f"When does the {place} of {town} open?", time)
+    if kind == 1:
+        day = rng.choice(DAYS)
+        text = f"The {place} of {town} is closed on {day}."
+        return Fact(text, f"On which day is the {place} of {town} closed?", day)
+    if kind == 2:
+        people = str(rng.randint(3, 400))
+        text = f"The {place} of {town} has room for {people} people."
+        return Fact(text, f"For how many people has the {place} of {town} room?", people)
+    if kind == 3:
+        who = f"{rng.choice(FIRST_NAMES)} {rng.choice(LAST_NAMES)}"
+        text = rng.choice([f"{who} looks after the {place} of {town}.",
+                           f"The {place} of {town} is looked after by {who}."])  # fmt: skip
+        return Fact(text, f"Who looks after the {place} of {town}?", who)
+    cost = price(rng)
+    text = f"To get into the {place} of {town} one pays {cost}."
+    return Fact(text, f"What does one pay to get into the {place} of {town}?", cost)
+
+
+def _drawn_value(rng: Random) -> str:
+    kind = rng.random()
+    if kind < 0.3:
+        return rng.choice([*NOUNS, *ADJECTIVES])
+    if kind < 0.5:
+        return f"{rng.randint(2, 90)} {NOUNS[rng.choice(list(NOUNS))].plural}"
+    if kind < 0.65:
+        return f"{rng.choice('ABCDEFGH')}{rng.randint(1, 40)}"
+    if kind < 0.8:
+        return rng.choice([*TOWNS, *FIRST_NAMES, *LAST_NAMES])
+    return " ".join(fresh_label(rng) for _ in range(2))
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _drawn_fact(rng: Random, who: str) -> Fact:
+    """A property with a drawn name: only the words tell what is asked."""
+    name, value = fresh_label(rng), _drawn_value(rng)
+    text = rng.choice(
+        [f"The {name} of {who} is {value}.", f"{_capital(who)} has the {name} {value}.",
+         f"Its {name} is {value}.", f"{_capital(name)}: {value}."]
+    )  # fmt: skip
+    asked = [f"What is the {name} of {who}?", f"Which {name} has {who}?", f"Tell me the {name} of "
+             f"{who}.", f"What {name} does {who} have?"]  # fmt: skip
+    return Fact(text, rng.choice(asked), value)
+
+
 def facts(rng: Random, count: int) -> list[Fact]:
     """Different facts, so that no two have the same question."""
     people, things = rng.sample(FIRST_NAMES, 3), rng.sample(WARES, 3)
     slots = [("who", kind, who) for kind in range(7) for who in people]
     slots += [("thing", kind, thing) for kind in range(5) for thing in things]
+    place, town = rng.choice(PLACES), rng.choice(TOWNS)
+    slots += [("place", kind, place) for kind in range(5)]
     chosen = rng.sample(slots, count)
+    makers = {"who": _fact, "thing": _shop_fact}
     return [
-        _fact(rng, kind, name) if which == "who" else _shop_fact(rng, kind, name)
+        _place_fact(rng, kind, name, town) if which == "place" else makers[which](rng, kind, name)
         for which, kind, name in chosen
     ]
 
 
+def note(rng: Random, count: int) -> list[Fact]:
+    """A note on one thing or person: properties with drawn names, all of the same owner."""
+    thing = rng.choice(WARES)
+    owner = rng.choice([f"the {thing}", f"the {rng.choice(list(ADJECTIVES))} {thing}",
+                        rng.choice(FIRST_NAMES)])  # fmt: skip
+    out: list[Fact] = []
+    while len(out) < count:
+        fact = _drawn_fact(rng, owner)
+        if all(fact.question != other.question for other in out):
+            out.append(fact)
+    first = out[0]
+    out[0] = first._replace(sentence=f"{_capital(owner)}. {first.sentence}")
+    return out
+
+
+def _ask(rng: Random, drawn: list[Fact], absent: float) -> tuple[list[Fact], str, str]:
+    """Facts to show, a question and its answer; with the share ``absent`` it is not told."""
+    asked = rng.choice(drawn)
+    if rng.random() < absent and len(drawn) > 2:
+        return [fact for fact in drawn if fact is not asked], asked.question, ABSENT
+    return drawn, asked.question, asked.answer
+
+
 def _passage(rng: Random) -> Item:
-    drawn = facts(rng, rng.randint(3, 6))
-    asked = drawn.pop() if rng.random() < 0.2 else None
-    rng.shuffle(drawn)
-    question, answer = (asked.question, ABSENT) if asked else (drawn[0].question, drawn[0].answer)
-    rng.shuffle(drawn)
-    text = " ".join(fact.sentence for fact in drawn)
+    drawn = (facts if rng.random() < 0.5 else note)(rng, rng.randint(3, 6))
+    shown, question, answer = _ask(rng, drawn, 0.15)
+    if shown[0].sentence.count(". ") == 0:
+        rng.shuffle(shown)
+    text = " ".join(fact.sentence for fact in shown)
     return Item(f"{text}\nQuestion: {question}", answer)
 
 
+def _notes(rng: Random) -> tuple[list[str], str, str, int]:
+    """Notes of one or more sentences, a question, its answer, the number of its note (0: none)."""
+    if rng.random() < 0.5:
+        shown, question, answer = _ask(rng, facts(rng, rng.randint(2, 5)), 0.15)
+        texts = [fact.sentence for fact in shown]
+    else:
+        every = [note(rng, rng.randint(2, 4)) for _ in range(rng.randint(1, 3))]
+        asked = rng.choice(rng.choice(every))
+        question, answer = asked.question, asked.answer
+        texts = [" ".join(fact.sentence for fact in group) for group in every]
+        if rng.random() < 0.15 and len(every) > 1:
+            texts = [text for text, group in zip(texts, every, strict=True) if asked not in group]
+            answer = ABSENT
+        shown = [asked]
+    source = next((fact.sentence for fact in shown if fact.answer == answer), None)
+    rng.shuffle(texts)
+    place = next((i for i, text in enumerate(texts, 1) if source and source in text), 0)
+    return texts, question, answer, place if answer != ABSENT else 0
+
+
 def _with_evidence(rng: Random) -> Item:
-    drawn = facts(rng, rng.randint(2, 5))
-    asked = drawn.pop() if rng.random() < 0.15 else None
-    question, answer = (asked.question, ABSENT) if asked else (drawn[0].question, drawn[0].answer)
-    rng.shuffle(drawn)
-    return Item(question, answer, tuple(fact.sentence for fact in drawn))
+    texts, question, answer, _ = _notes(rng)
+    return Item(question, answer, tuple(texts))
+
+
+def _with_source(rng: Random) -> Item:
+    texts, question, answer, place = _notes(rng)
+    return Item(question, f"{answer} [{place}]" if place else answer, tuple(texts))
 
 
 def _on_dialogue(rng: Random) -> Item:
@@ -129,6 +238,10 @@ _EVIDENCE = (
     "Answer the question with the help of the evidence.",
     "Answer the question.",
 )
+_SOURCE = (
+    "Answer the question from the evidence and name its number.",
+    "Answer, and give the number of the note in brackets.",
+)
 _DIALOGUE = (
     "Answer the question on the dialogue.",
     "Read the dialogue and answer the question.",
@@ -139,8 +252,10 @@ _DIALOGUE = (
 def draw(rng: Random) -> Form:
     """Questions over a passage, over numbered notes, or over a dialogue."""
     kind = rng.random()
-    if kind < 0.5:
+    if kind < 0.45:
         return Form("questions/passage", _PASSAGE, _passage)
     if kind < 0.7:
         return Form("questions/evidence", _EVIDENCE, _with_evidence)
+    if kind < 0.82:
+        return Form("questions/source", _SOURCE, _with_source, demonstrations=0)
     return Form("questions/dialogue", _DIALOGUE, _on_dialogue)

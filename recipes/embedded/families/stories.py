@@ -27,7 +27,9 @@ from ..world import (
 from .dialogues import any_scene
 from .swedish import sentence
 
+_COMPASS = ("north", "south", "east", "west")
 _SCRAP_WORDS = [*NOUNS, *ADJECTIVES, *OPPOSITES.values(), *FIRST_NAMES, *TOWNS, *PLACES, *DAYS]
+_SCRAP_WORDS += _COMPASS
 _SCRAP_MARKS = [chr(number) for number in range(33, 127)]
 
 
@@ -39,7 +41,7 @@ def _paragraph(rng: Random) -> str:
     adjective = rng.choice(list(ADJECTIVES))
     other = rng.choice(KINDS["animal"])
     lines = [
-        f"{a} lives in {town}.",
+        f"{a} lives in {town}{rng.choice(['', f', in the {rng.choice(_COMPASS)}'])}.",
         rng.choice([f"{a} has {article(f'{adjective} {thing}')}.",
                     f"One {day} {a} found {article(f'{adjective} {thing}')} in the {first}."]),
         rng.choice([f"{b} is a friend of {a}.", f"{a} and {b} like to {rng.choice(ACTIVITIES)}."]),

@@ -1,7 +1,5 @@
 """The bundled sample task ``support-notes``: a call to a shop's support, and the note on it.
 
-    python -m recipes.embedded.samples src/stepladder/samples/support-notes
-
 The note is in a house style that the training mixture never holds:
 
     #4821 Berg, Anna > lamp (size) > refund Friday; call 3:30
@@ -14,16 +12,11 @@ day, haste puts "!" in front. Some callers correct themselves; the note holds wh
 
 from __future__ import annotations
 
-import json
-import sys
-from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from .world import DAYS, FAULTS, FIRST_NAMES, LAST_NAMES, WARES, article, clock_time
+from ..world import DAYS, FAULTS, FIRST_NAMES, LAST_NAMES, WARES, article, clock_time
 
-SEED = 7
-SIZES = {"train": 400, "dev": 100, "test": 300}
 _CODES = {
     "too small": "size",
     "too big": "size",
@@ -117,28 +110,7 @@ def call(rng: Random) -> Call:
     return Call("\n".join(lines), "! " + note if haste else note)
 
 
-def rows(seed: int = SEED) -> dict[str, list[dict[str, str]]]:
-    """Split -> rows with id, dialogue and note; no dialogue occurs twice."""
-    rng, seen = Random(f"support-notes/{seed}"), set()
-    out: dict[str, list[dict[str, str]]] = {}
-    for split, size in SIZES.items():
-        out[split] = []
-        while len(out[split]) < size:
-            drawn = call(rng)
-            if drawn.dialogue not in seen:
-                seen.add(drawn.dialogue)
-                row_id = f"{split}-{len(out[split]) + 1:03d}"
-                out[split].append({"id": row_id, "dialogue": drawn.dialogue, "note": drawn.note})
-    return out
-
-
-def write(folder: Path) -> None:
-    """The three files of the sample."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for split, split_rows in rows().items():
-        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in split_rows)
-        (folder / f"{split}.jsonl").write_text("".join(lines), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    write(Path(sys.argv[1]))
+def row(rng: Random) -> dict[str, str]:
+    """One row of the sample."""
+    drawn = call(rng)
+    return {"dialogue": drawn.dialogue, "note": drawn.note}
