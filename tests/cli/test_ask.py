@@ -150,7 +150,9 @@ def test_ctrl_c_is_quiet(tiny_llama: Path, tmp_path: Path) -> None:
     with subprocess.Popen(command, env=environment(), **pipes) as process:
         try:
             writer = open_when_read(fifo)
-            time.sleep(0.5)  # until it waits for the prompt: Python reads on if it is hit just before
+            time.sleep(
+                0.5
+            )  # until it waits for the prompt: Python reads on if it is hit just before
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=60)
             os.close(writer)
