@@ -177,8 +177,8 @@ def _padded(rows: list[Row], pad: int) -> tuple[torch.Tensor, ...]:
 
 
 def share(rows: list[Row], rank: int, workers: int) -> list[Row]:
-    """The rows of one worker: sorted by length and dealt out to and fro, so that all have as much to
-    do, long rows with their dear attention included."""
+    """The rows of one worker: sorted by length and dealt out to and fro, so that all have as much
+    to do, long rows with their dear attention included."""
     ordered = sorted(rows, key=lambda row: -len(row.ids))
     turn = 2 * workers
     return [row for i, row in enumerate(ordered) if min(i % turn, turn - 1 - i % turn) == rank]

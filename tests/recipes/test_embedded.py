@@ -132,7 +132,21 @@ def test_every_answer_of_the_shop_stands_in_its_notes() -> None:
 def test_every_program_of_the_till_comes_to_its_answer() -> None:
     for split in samples.SIZES:
         for row in _sample("till-sums", split):
-            assert str(till_sums.outcome(tuple(row["program"].splitlines()))) == row["answer"]
+            assert till_sums.executed(row["program"]) == row["answer"]
+            assert int(row["answer"]) >= 0
+
+
+@pytest.mark.parametrize(
+    "program",
+    ["", "answer", "goods = 3", "answer = goods", "answer = 1 // 0", "answer = 2 ** 9",
+     "answer = __import__('os')", "answer = (lambda: 1)()", "import os", "answer = 1 +"],
+)  # fmt: skip
+def test_what_is_no_sum_comes_to_nothing(program: str) -> None:
+    assert till_sums.executed(program) is None
+
+
+def test_a_program_may_divide_and_name_its_parts() -> None:
+    assert till_sums.executed("a = 7 * (2 + 1)\nanswer = a / 2") == "10.5"
 
 
 def test_same_seed_same_data() -> None:
