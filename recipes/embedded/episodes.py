@@ -28,8 +28,9 @@ PROMPT_WEIGHT = 0.1
 STORY_SHARE = 0.12
 #: Rows that go on until the context is full, so that every position up to 1,024 is trained.
 LONG_SHARE = 0.008
-#: Rows of scraps that come back word for word: only looking back can tell them.
-ECHO_SHARE = 0.1
+#: The share of rows of scraps that come back word for word, which only looking back can tell, from
+#: each step on: many until copying is learned (the log tells when that was), then a few.
+ECHO_SHARES = {0: 0.1, 1344: 0.4, 2000: 0.12}
 MAX_TOKENS = 1024
 _COUNTS = {0: 0.12, 1: 0.13, 2: 0.12, 3: 0.12, 4: 0.2, 5: 0.08, 6: 0.07, 7: 0.06, 8: 0.1}
 #: The share of episodes whose instruction names the task; of the rest half have one that does not.
@@ -111,12 +112,21 @@ def draw_instruction(rng: Random, form: Form) -> tuple[str | None, bool]:
     return (rng.choice(VAGUE) if rng.random() < 0.5 else None), False
 
 
-def draw_pieces(rng: Random) -> list[Piece]:
+def echo_share(step: int) -> float:
+    """The share of rows of scraps at a step of the training.
+
+    >>> echo_share(0), echo_share(1999), echo_share(9999)
+    (0.1, 0.4, 0.12)
+    """
+    return ECHO_SHARES[max(start for start in ECHO_SHARES if start <= step)]
+
+
+def draw_pieces(rng: Random, step: int = 0) -> list[Piece]:
     """The text of one row: an episode, a plain text as a single answer, or scraps coming back."""
-    kind = rng.random()
-    if kind < ECHO_SHARE:
+    kind, echo = rng.random(), echo_share(step)
+    if kind < echo:
         return [Piece(*part) for part in stories.echo(rng)]
-    if kind < ECHO_SHARE + STORY_SHARE:
+    if kind < echo + STORY_SHARE:
         return [Piece(stories.text(rng), True)]
     form = draw_form(rng)
     instruction, told = draw_instruction(rng, form)
@@ -161,7 +171,7 @@ def rows_of_step(
     rows: list[Row] = []
     total = 0
     while total < tokens:
-        row = encode_row(draw_pieces(rng), encode, end)
+        row = encode_row(draw_pieces(rng, step), encode, end)
         if row.ids:
             rows.append(row)
             total += len(row.ids)
