@@ -99,10 +99,11 @@ def draw_items(rng: Random, form: Form, count: int) -> list[Item]:
     return items
 
 
-def draw_form(rng: Random) -> Form:
-    """A form of a family, by the families' shares."""
-    draws = [draw for draw, _ in FAMILIES.values()]
-    return rng.choices(draws, [share for _, share in FAMILIES.values()])[0](rng)
+def draw_form(rng: Random, step: int) -> Form:
+    """A form of a family that takes part at this step, by the families' shares."""
+    taking_part = [family for family in FAMILIES.values() if family.start <= step]
+    family = rng.choices(taking_part, [family.share for family in taking_part])[0]
+    return family.draw(rng)
 
 
 def draw_instruction(rng: Random, form: Form) -> tuple[str | None, bool]:
@@ -128,7 +129,7 @@ def draw_pieces(rng: Random, step: int = 0) -> list[Piece]:
         return [Piece(*part) for part in stories.echo(rng)]
     if kind < echo + STORY_SHARE:
         return [Piece(stories.text(rng), True)]
-    form = draw_form(rng)
+    form = draw_form(rng, step)
     instruction, told = draw_instruction(rng, form)
     count = rng.choices(list(_COUNTS), list(_COUNTS.values()))[0]
     count = max(count, form.demonstrations if told else max(2, form.demonstrations))
@@ -178,9 +179,9 @@ def rows_of_step(
     return rows
 
 
-def data_hash(seed: int, rows: int) -> str:
-    """SHA-256 over the text of the first rows, to tell that two machines make the same data."""
-    rng, digest = Random(f"{seed}/0"), hashlib.sha256()
+def data_hash(seed: int, rows: int, step: int = 0) -> str:
+    """SHA-256 over the text of rows as a step draws them: two machines make the same data."""
+    rng, digest = Random(f"{seed}/{step}"), hashlib.sha256()
     for _ in range(rows):
-        digest.update("".join(piece.text for piece in draw_pieces(rng)).encode() + b"\0")
+        digest.update("".join(piece.text for piece in draw_pieces(rng, step)).encode() + b"\0")
     return digest.hexdigest()

@@ -29,7 +29,7 @@ def forms(rng: Random, family: str) -> Form:
     """A form of a family, or of the held-out classes."""
     if family == "binding":
         return binding(rng, rng.sample(HELD_OUT_KINDS, 2))
-    return FAMILIES[family][0](rng)
+    return FAMILIES[family].draw(rng)
 
 
 def questions(family: str, count: int, items: int) -> list[tuple[str, str, str]]:

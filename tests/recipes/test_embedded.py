@@ -27,6 +27,8 @@ from recipes.embedded.episodes import (  # noqa: E402
     prompt,
     rows_of_step,
 )
+from recipes.embedded.families import LATER  # noqa: E402
+from recipes.embedded.families.numbers import bill, in_one_line, problem  # noqa: E402
 from recipes.embedded.form import Item  # noqa: E402
 from recipes.embedded.samples import inbox_labels, till_sums  # noqa: E402
 
@@ -53,9 +55,10 @@ def encoder() -> tokenizers.Tokenizer:
 
 @pytest.fixture(scope="module")
 def training_texts() -> list[str]:
-    """Some rows of training text, as the training draws them."""
+    """Some rows of training text, as the training draws them at its beginning and at its end."""
     rng = Random("1/0")
-    return ["".join(piece.text for piece in draw_pieces(rng)) for _ in range(2500)]
+    steps = [step for step in (0, LATER) for _ in range(1500)]
+    return ["".join(piece.text for piece in draw_pieces(rng, step)) for step in steps]
 
 
 def _sample(name: str, split: str) -> list[dict[str, str]]:
@@ -143,6 +146,18 @@ def test_every_program_of_the_till_comes_to_its_answer() -> None:
 )  # fmt: skip
 def test_what_is_no_sum_comes_to_nothing(program: str) -> None:
     assert till_sums.executed(program) is None
+
+
+def test_programs_of_the_training_come_to_the_answers_of_the_training() -> None:
+    rng = Random(4)
+    for _ in range(300):
+        drawn, priced = problem(rng, 2), bill(rng)
+        assert till_sums.executed(in_one_line(drawn)) == str(drawn.answer)
+        names = ("a", "b")
+        steps = [f"{n} = {part}" for n, part in zip(names, priced.parts[:-1], strict=False)]
+        steps.append(f"answer = {priced.parts[-1].format(*names)}")
+        whole = till_sums.executed(f"answer = {priced.expression}")
+        assert till_sums.executed("\n".join(steps)) == whole is not None
 
 
 def test_a_program_may_divide_and_name_its_parts() -> None:

@@ -13,6 +13,7 @@ from random import Random
 from ..form import Form, Item
 from ..world import (
     ADJECTIVES,
+    DAYS,
     FIRST_NAMES,
     HELD_OUT_KINDS,
     KINDS,
@@ -125,6 +126,31 @@ def _topics(rng: Random, drawn: bool) -> Form:
         shown = tuple(sorted(labels)) if rng.random() < 0.7 else ()
         return Form("labelling/drawn-topics", _ANY, make, shown, repeats=0.2, demonstrations=2)
     return Form("labelling/topic", _TOPIC, make, tuple(about))
+
+
+_GREETINGS = ("", "", "Hi! ", "To whom it may concern: ", "My dear {a}! ", "A word from {a}: ")
+_ENDS = ("", "", " Best wishes!", " Greetings from {t}.", " {a} says so too.", " Until {d}, {a}.")
+
+
+def draw_letters(rng: Random) -> Form:
+    """Short letters on a topic, with greetings that tell nothing, under drawn label words."""
+    about = rng.sample(sorted(topics.TOPICS), rng.randint(2, 4))
+    labels = _fresh_labels(rng, len(about))
+    pairs = list(zip(about, labels, strict=True))
+
+    def make(item_rng: Random) -> Item:
+        topic, label = item_rng.choice(pairs)
+        text = " ".join(topics.sentence(item_rng, topic) for _ in range(item_rng.choice((1, 1, 2))))
+        words = {
+            "a": item_rng.choice(FIRST_NAMES),
+            "t": item_rng.choice(TOWNS),
+            "d": item_rng.choice(DAYS),
+        }
+        greeting, end = item_rng.choice(_GREETINGS), item_rng.choice(_ENDS)
+        return Item(greeting.format(**words) + text + end.format(**words), label)
+
+    shown = tuple(sorted(labels)) if rng.random() < 0.8 else ()
+    return Form("labelling/drawn-letters", _ANY, make, shown, repeats=0.15, demonstrations=2)
 
 
 _ANY = (

@@ -14,7 +14,7 @@ from random import Random
 from typing import NamedTuple
 
 from ..form import Form, Item
-from ..world import KINDS, NOUNS, PLACES, WARES, two_names
+from ..world import KINDS, NOUNS, PLACES, WARES, article, two_names
 
 _SUM_INSTRUCTIONS = ("Work out the sum.", "Calculate.", "What is the result?")
 _NUMBER_INSTRUCTIONS = (
@@ -191,6 +191,105 @@ def _style(rng: Random) -> Callable[[Problem], str]:
         names = rng.choice([list("abc"), list("xyz"), ["first", "then", "last"], ["n", "m", "k"]])
         return _step_by_step(names)
     return _over_and_over(rng.choice(["x", "n", "total", "count", "left"]))
+
+
+class Bill(NamedTuple):
+    """A text on prices, and the parts of its answer: so many times a price, added or taken."""
+
+    text: str
+    expression: str
+    parts: tuple[str, ...]
+    """The expression in steps; ``{0}``, ``{1}`` stand for the names of earlier ones."""
+
+
+def bill(rng: Random) -> Bill:
+    """Prices added up, and what is left of a sum of money; nobody pays at a till here."""
+    who, other = two_names(rng)
+    first, second = rng.sample(WARES, 2)
+    n, p, m, q = (rng.randint(2, 9), rng.randint(2, 20), rng.randint(2, 9), rng.randint(2, 20))
+    one, two = NOUNS[first].plural, NOUNS[second].plural
+    kind = rng.randrange(5)
+    if kind == 0:
+        text = rng.choice(
+            [f"{n} {one} cost {p} euros each. What is the price of all of them?",
+             f"{who} orders {n} {one} at {p} euros. How many euros is that?"]
+        )  # fmt: skip
+        return Bill(text, f"{n} * {p}", (f"{n} * {p}",))
+    if kind == 1:
+        text = rng.choice(
+            [f"{article(first).capitalize()} costs {p} euros and {article(second)} {q} euros more. "
+             f"What does the {second} cost?",
+             f"{who} spends {p} euros on {article(first)} and {q} euros on {article(second)}. How "
+             "many euros is that?"]
+        )  # fmt: skip
+        return Bill(text, f"{p} + {q}", (f"{p} + {q}",))
+    if kind == 2:
+        text = rng.choice(
+            [f"{who} wants {n} {one} for {p} euros each and {m} {two} for {q} euros each. How many "
+             "euros does it make?",
+             f"The list of {who}: {n} {one} at {p} euros, {m} {two} at {q} euros. What is the sum?"]
+        )  # fmt: skip
+        return Bill(text, f"{n} * {p} + {m} * {q}", (f"{n} * {p}", f"{m} * {q}", "{0} + {1}"))
+    purse = n * p + rng.randint(1, 60)
+    if kind == 3:
+        text = rng.choice(
+            [f"{who} has {purse} euros. {n} {one} for {p} euros each go to {other}. How many euros "
+             "are left?",
+             f"Of {purse} euros {who} spends {p} euros on each of {n} {one}. What remains?"]
+        )  # fmt: skip
+        return Bill(text, f"{purse} - {n} * {p}", (f"{n} * {p}", f"{purse} - {{0}}"))
+    text = (
+        f"{who} earned {purse} euros and then {n} times {p} euros, and lent {other} {q}. How many "
+        f"euros has {who}?"
+    )
+    return Bill(text, f"{purse} + {n} * {p} - {q}", (f"{n} * {p}", f"{purse} + {{0}} - {q}"))
+
+
+def _bill_style(rng: Random) -> Callable[[Bill], str]:
+    """How programs on prices are written in an episode: in one line, or in named steps."""
+    if rng.random() < 0.35:
+        return lambda b: f"answer = {b.expression}"
+    names = rng.choice([("a", "b"), ("x", "y"), ("first", "second"), ("sum1", "sum2"),
+                        ("things", "others"), ("price", "rest"), ("cost", "more")])  # fmt: skip
+
+    def write(b: Bill) -> str:
+        lines = [f"{name} = {part}" for name, part in zip(names, b.parts[:-1], strict=False)]
+        return "\n".join([*lines, f"answer = {b.parts[-1].format(*names)}"])
+
+    return write
+
+
+def draw_prices(rng: Random) -> Form:
+    """Problems on prices, a third by number and the rest by program."""
+    if rng.random() < 0.3:
+
+        def by_number(item_rng: Random) -> Item:
+            drawn = bill(item_rng)
+            plain = "answer = " + drawn.expression
+            return Item(drawn.text, str(_worked_out(plain)))
+
+        return Form("numbers/prices", _NUMBER_INSTRUCTIONS, by_number)
+    write = _bill_style(rng)
+
+    def by_program(item_rng: Random) -> Item:
+        drawn = bill(item_rng)
+        return Item(drawn.text, write(drawn))
+
+    return Form("numbers/prices-program", _PROGRAM_INSTRUCTIONS, by_program)
+
+
+def _worked_out(line: str) -> int:
+    """Sums of products, as ``bill`` writes them: ``answer = 3 * 4 + 5 - 2``."""
+    total, sign = 0, 1
+    for word in line.removeprefix("answer = ").replace(" * ", "*").split():
+        if word in "+-":
+            sign = 1 if word == "+" else -1
+            continue
+        value = 1
+        for factor in word.split("*"):
+            value *= int(factor)
+        total += sign * value
+    return total
 
 
 def _sum(rng: Random) -> Item:

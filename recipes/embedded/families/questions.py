@@ -259,3 +259,64 @@ def draw(rng: Random) -> Form:
     if kind < 0.82:
         return Form("questions/source", _SOURCE, _with_source, demonstrations=0)
     return Form("questions/dialogue", _DIALOGUE, _on_dialogue)
+
+
+_BEGINNINGS = """b bl br c ch d dr f fl fr g gl gr h j k kl l m n p pl pr qu r s sh sk sp st
+t tr v w""".split()
+_MIDDLES = "a e i o u ai ea ee oo ou y".split()
+_CLOSINGS = " b ck d ff g l ll m n nd ng nt p r rd rk s sh ss st t th x z".split(" ")
+
+
+def strange_word(rng: Random) -> str:
+    """A word that nobody knows, of one to three syllables."""
+    return "".join(
+        rng.choice(_BEGINNINGS) + rng.choice(_MIDDLES) + rng.choice(_CLOSINGS)
+        for _ in range(rng.choice((1, 2, 2, 3)))
+    )
+
+
+def _strange_value(rng: Random) -> str:
+    kind = rng.random()
+    if kind < 0.45:
+        return f"{rng.randint(2, 99)} {strange_word(rng)}s"
+    if kind < 0.6:
+        return strange_word(rng)
+    if kind < 0.7:
+        return strange_word(rng).capitalize()
+    if kind < 0.8:
+        return f"{rng.choice(FIRST_NAMES)} {strange_word(rng).capitalize()}"
+    return _drawn_value(rng)
+
+
+def _strange_fact(rng: Random, thing: str) -> Fact:
+    """A fact in strange words: what is asked can be told by the words alone."""
+    word, value = strange_word(rng), _strange_value(rng)
+    told, asked = rng.choice(
+        (
+            (f"It {word}s {value}.", f"What does the {thing} {word}?"),
+            (f"It is {word}ed by {value}.", f"By what is the {thing} {word}ed?"),
+            (f"Its {word} is {value}.", f"Which {word} has the {thing}?"),
+            (f"The {word} takes {value}.", f"What takes the {word} of the {thing}?"),
+            (f"One can {word} it at {value}.", f"Where can one {word} the {thing}?"),
+            (f"{_capital(value)} {word}s it.", f"Who {word}s the {thing}?"),
+            (f"The {word} of it is {value}.", f"How much is the {word} of the {thing}?"),
+            (f"We {word} it for {value}.", f"For what do you {word} the {thing}?"),
+        )
+    )
+    return Fact(told, asked, _capital(value) if told.startswith(_capital(value)) else value)
+
+
+def draw_strange(rng: Random) -> Form:
+    """Questions over a note in strange words, in the input or as evidence."""
+    as_evidence = rng.random() < 0.4
+
+    def make(item_rng: Random) -> Item:
+        thing = f"{item_rng.choice(list(ADJECTIVES))} {item_rng.choice(WARES)}"
+        drawn = [_strange_fact(item_rng, thing) for _ in range(item_rng.randint(2, 6))]
+        asked = item_rng.choice(drawn)
+        text = f"The {thing}. " + " ".join(fact.sentence for fact in drawn)
+        if as_evidence:
+            return Item(asked.question, asked.answer, (text,))
+        return Item(f"{text}\nQuestion: {asked.question}", asked.answer)
+
+    return Form("questions/strange", _EVIDENCE if as_evidence else _PASSAGE, make)
