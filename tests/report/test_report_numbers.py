@@ -93,8 +93,8 @@ def test_json_page_and_terminal_say_the_same(name: str) -> None:
                 assert name == "undecided" or metric["metric"] != summary.deciding
                 continue
             assert value in table and "-".join(ends) in table
-        if row["total_seconds"] is not None and row["state"] == "measured":
-            total = units.seconds(row["total_seconds"])
+        if row["costs"]["total_seconds"] is not None and row["state"] == "measured":
+            total = units.seconds(row["costs"]["total_seconds"])
             assert total in table and total in page.text
         if row["error"]:
             assert " ".join(row["error"].split()) in " ".join(table.split())
@@ -104,10 +104,10 @@ def test_the_json_keeps_what_the_page_needs() -> None:
     data = as_json(summaries.full())
     assert data["verdict"]["kind"] == "reached"
     assert data["rungs"][4]["metrics"]["rougeL"]["n"] == 200
-    assert data["rungs"][4]["total_seconds"] == pytest.approx(11_400 + 100_000 * 0.31)
-    assert data["rungs"][4]["money"] == pytest.approx((11_400 + 31_000) / 3600 * 1.2)
-    assert data["rungs"][5]["total_seconds"] is None and data["rungs"][5]["money"] is None
-    assert "money" not in as_json(summaries.undecided())["rungs"][0]
+    assert data["rungs"][4]["costs"]["total_seconds"] == pytest.approx(11_400 + 100_000 * 0.31)
+    assert data["rungs"][4]["costs"]["money"] == pytest.approx((11_400 + 31_000) / 3600 * 1.2)
+    assert data["rungs"][5]["costs"]["total_seconds"] is data["rungs"][5]["costs"]["money"] is None
+    assert "money" not in as_json(summaries.undecided())["rungs"][0]["costs"]
 
 
 def test_json_is_valid_whatever_a_model_wrote(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The summary as JSON: all of it as plain data, and each rung's total at the stated traffic.
+"""The summary as JSON: all of it as plain data, and each rung's costs at the stated traffic.
 
 write_json(summary, Path("runs/demo/summary.json"))
 """
@@ -21,15 +21,17 @@ def as_json(summary: Summary) -> Json:
     """The summary as `json.dumps` takes it. Metrics are on their own scale (`times` brings them to
     0 to 100), times are seconds, sizes bytes; what is not known is None.
 
-    Every rung has `total_seconds` at the summary's `requests`, and `money` where the user gave
-    prices.
+    A rung's `costs` hold `total_seconds` at the summary's `requests`, and `money` where the user
+    gave prices.
     """
     data: Json = _plain(summary.as_json())
     for rung, row in zip(summary.rungs, data["rungs"], strict=True):
-        row["cost"] = _plain(known_cost(rung.cost))
-        row["total_seconds"] = _plain(rung.cost.total_seconds(summary.requests))
+        del row["cost"]
+        costs = known_cost(rung.cost)
+        costs["total_seconds"] = rung.cost.total_seconds(summary.requests)
         if summary.prices:
-            row["money"] = _plain(money(rung.cost, summary.requests, summary.prices))
+            costs["money"] = money(rung.cost, summary.requests, summary.prices)
+        row["costs"] = _plain(costs)
     return data
 
 
