@@ -99,6 +99,15 @@ def test_an_unknown_architecture_is_one_line(tiny_llama: Path, tmp_path: Path) -
     assert "\n" not in str(caught.value)
 
 
+def test_a_broken_pickle_is_one_line(tiny_llama: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_llama, tmp_path / "model"))
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(b"no pickle")
+    with pytest.raises(CheckpointError, match="cannot load the weights") as caught:
+        load(resolve(str(folder), allow_pickle=True))
+    assert "\n" not in str(caught.value)
+
+
 def test_an_adapter_folder_brings_its_base(tiny_llama: Path, tmp_path: Path) -> None:
     import torch
     from peft import AutoPeftModelForCausalLM

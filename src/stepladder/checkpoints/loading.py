@@ -9,6 +9,7 @@ and by nothing that a model's author set (a repetition penalty, beams, a default
 
 from __future__ import annotations
 
+import pickle
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -116,6 +117,7 @@ _OUT_OF_MEMORY = (
     "can't allocate memory",
     "cannot allocate",
     "defaultcpuallocator",
+    "could not create a primitive",  # oneDNN, whose kernels need memory of their own
 )
 """How torch's allocators and the system word it; the CPU's raises a plain RuntimeError."""
 
@@ -138,6 +140,7 @@ def _explained(checkpoint: Checkpoint, what: str) -> Iterator[None]:
         TypeError,
         ImportError,
         AttributeError,
+        pickle.UnpicklingError,
         RuntimeError,  # among others: tensors of other shapes than config.json describes
     ) as error:
         if out_of_memory(error):
