@@ -17,6 +17,7 @@ from stepladder.errors import LedgerError, RungError, TaskError, TrainingError
 from stepladder.ledger import Ledger
 from stepladder.records import Capabilities, Checkpoint, FitSettings
 from stepladder.study import Study, Summary, load_summary
+from stepladder.study.watch import Silent
 from stepladder.tasks import Task
 
 Make = Callable[..., Task]
@@ -35,6 +36,23 @@ def test_the_cheapest_rung_that_reaches_the_target_wins_and_costlier_ones_are_le
     assert zero.metrics[summary.deciding].value == 0.0
     assert one.metrics[summary.deciding].value == 1.0
     assert summary.provenance["work in the last run"]["requests asked"] == 240
+
+
+def test_that_rungs_are_left_out_is_said_only_where_some_are(
+    make_task: Make, checkpoint: Checkpoint, open_fake: Callable, tmp_path: Path
+) -> None:
+    class Said(Silent):
+        def __init__(self) -> None:
+            self.lines: list[str] = []
+
+        def say(self, line: str) -> None:
+            self.lines.append(line)
+
+    task = make_task(target={"metric": "exact_match(case=yes)", "at_least": 0.8})
+    for rungs, lines in ((["one-shot", "few-shot(3)"], 1), (["zero-shot", "one-shot"], 0)):
+        said = Said()
+        Study(task, [checkpoint], rungs, ledger=tmp_path / "l.db").climb(said, open_fake)
+        assert len(said.lines) == lines
 
 
 def test_all_climbs_on_and_asks_nothing_twice(
@@ -159,6 +177,19 @@ def test_a_file_of_outputs_is_a_rung_of_unknown_cost(
     assert "cost" in summary.verdict.sentence + " ".join(summary.verdict.notes)
 
 
+def test_outputs_may_be_written_as_one_text(
+    make_task: Make, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    file = tmp_path / "theirs.jsonl"
+    file.write_text(json.dumps({"id": "c0", "output": "WORDC0"}))
+    quoted = f"outputs: {file}"
+    in_file = Study(make_task(rungs=["zero-shot", quoted]), [checkpoint]).plan
+    named = Study(make_task(), [checkpoint], ["zero-shot", quoted]).plan
+    for plan in (in_file, named):
+        assert [p.name for p in plan.rungs] == ["zero-shot", "theirs"]
+    assert in_file.settings() == named.settings()
+
+
 def test_changed_or_missing_outputs_are_seen_before_the_climb(
     make_task: Make, checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
@@ -195,6 +226,12 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
         Study(make_task(), [checkpoint], ["lora"], ledger=tmp_path / "l.db")
     with pytest.raises(RungError, match="stands twice"):
         Study(make_task(), [checkpoint], ["one-shot", "one-shot"], ledger=tmp_path / "l.db")
+    with pytest.raises(RungError, match="no rung is named"):
+        Study(make_task(), [checkpoint], [], ledger=tmp_path / "l.db")
+    for name in ("", "../s", "a\\b", " s"):
+        with pytest.raises(LedgerError, match="a study cannot be named"):
+            Study(make_task(), [checkpoint], name=name, ledger=tmp_path / "l.db")
+    assert Study(make_task(name="a/../b"), [checkpoint]).name.startswith("a-..-b-")
     with pytest.raises(TaskError, match="requests is 0"):
         Study(make_task(), [checkpoint], requests=0, ledger=tmp_path / "l.db")
     assert not (tmp_path / "l.db").exists()

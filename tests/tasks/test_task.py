@@ -182,6 +182,7 @@ def test_the_whole_form(folder: Path) -> None:
         ("rungs: [few-shot(3, nearest=bm25)]", "'few-shot(3' has an open bracket; put quotes"),
         ("rungs: [lora, lora]", "rungs: 'lora' is listed twice"),
         ("rungs: [few-shot: 3]", "rungs: entry 1: a mapping has the form {outputs: FILE"),
+        ("rungs: ['outputs: no.jsonl']", "rungs: entry 1: outputs: no.jsonl: no such file"),
         ("rungs: [{outputs: no.jsonl}]", "rungs: entry 1: outputs: no.jsonl: no such file"),
         ("sample: {tset: 3}", "sample: unknown key 'tset'; did you mean 'test'?"),
         ("sample: {test: 0}", "sample: test: a whole number of 1 or more is expected, '0' came"),
@@ -230,14 +231,16 @@ def test_broken_json_names_its_row(folder: Path) -> None:
     lines = [json.dumps({"key": str(i), "q": f"{i}\u2028?", "a": 1}) for i in range(5000)]
     lines[4710] = '{"key": "x", "q": '
     (folder / "rows.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    assert "rows.jsonl: row 4711: not JSON (" in message(folder, BASE)
+    said = message(folder, BASE)
+    assert "rows.jsonl: row 4711: not JSON (" in said
+    assert "write one object a line" in said
 
 
 @pytest.mark.parametrize(
     ("row", "expected"),
     [
-        ({"key": "x", "a": 1}, "row 201: field 'q' is missing"),
-        ({"key": "x", "q": "  ", "a": 1}, "row 201: field 'q' is empty"),
+        ({"key": "x", "a": 1}, "row 201: field 'q' is missing; 'key', 'a' came; fill it in"),
+        ({"key": "x", "q": "  ", "a": 1}, "row 201: field 'q' is empty; fill it in or leave"),
         ({"key": "x", "q": ["a"], "a": 1}, "row 201: field 'q' holds a list"),
         ({"key": "x", "q": {"b": 1}, "a": 1}, "row 201: field 'q' holds a dict"),
         ({"key": "x", "q": "y", "a": [None, ""]}, "row 201: no reference in 'a'"),

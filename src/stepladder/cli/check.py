@@ -30,7 +30,7 @@ def check(
     plan = make_plan(
         Task.load(task),
         [resolve(m) for m in model or ["embedded"]],
-        registry.split(rungs) if rungs else None,
+        None if rungs is None else registry.split(rungs),
         requests=requests,
     )
     print_foresight(plan, foresee(plan, ledger), Console())

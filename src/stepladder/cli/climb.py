@@ -46,7 +46,7 @@ def climb(
     study = Study(
         Task.load(task),
         [resolve(m, allow_pickle=allow_pickle) for m in model or ["embedded"]],
-        registry.split(rungs) if rungs else None,
+        None if rungs is None else registry.split(rungs),
         name=name,
         requests=requests,
         go_on=go_on,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from stepladder.checkpoints import DTYPES
 from stepladder.errors import CheckpointError, MetricError, RungError, TaskError
 from stepladder.methods import Rung, parse_rung
 from stepladder.metrics import build_metrics
 from stepladder.records import Checkpoint, Json, content_hash
-from stepladder.tasks import OutputsRung, Task, read_outputs
+from stepladder.tasks import OutputsRung, Task, outputs_file, read_outputs
 
 DEFAULT_RUNGS = ("zero-shot", "one-shot", "few-shot(4)", "lora", "full")
 
@@ -74,9 +75,8 @@ def make_plan(
     if not task.test:
         raise TaskError(f"task '{task.name}' has no test rows; name a test split")
     _check_measures(task)
-    wanted = tuple(rungs or task.rungs or DEFAULT_RUNGS)
     planned: list[PlannedRung] = []
-    for entry in wanted:
+    for entry in _wanted(task, rungs):
         if isinstance(entry, OutputsRung):
             read_outputs(entry.path)  # refused now rather than after hours of other rungs
             planned.append(PlannedRung(entry.name, None, entry))
@@ -93,6 +93,19 @@ def make_plan(
         if names.count(name) > 1:
             raise RungError(f"rung '{name}' stands twice in the list; leave one out")
     return Plan(task, tuple(planned), requests, dtype, go_on)
+
+
+def _wanted(task: Task, rungs: Sequence[str | OutputsRung] | None) -> list[str | OutputsRung]:
+    """The rungs named beside the task, among them the text `outputs: FILE`; else its own."""
+    if rungs is None:
+        return list(task.rungs or DEFAULT_RUNGS)
+    if not rungs:
+        raise RungError("no rung is named; name one or more, such as: zero-shot, lora")
+    files = [outputs_file(entry) if isinstance(entry, str) else None for entry in rungs]
+    return [
+        entry if file is None else OutputsRung.at(Path(file).expanduser())
+        for entry, file in zip(rungs, files, strict=True)
+    ]
 
 
 def _outputs_hash(rung: Rung | OutputsRung) -> str:

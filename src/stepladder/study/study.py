@@ -67,7 +67,7 @@ class Study:
         for planned in self.plan.rungs:
             if isinstance(planned.rung, Rung) and planned.checkpoint is not None:
                 dry_run(planned.rung, task, planned.checkpoint, rows=1)
-        self.name = name or f"{task.name}-{content_hash(self.plan.settings())[:6]}"
+        self.name = _study_name(name, self.plan)
         self.ledger = ledger
 
     def climb(
@@ -127,9 +127,10 @@ class Study:
             self._keep_scores(log, graded)
             if settled is None and not self.plan.go_on and self._reaches(graded, grader):
                 settled = planned.name
-                climber.watcher.say(
-                    f"{planned.name} reaches the target; rungs predicted to cost more are left out"
-                )
+                if any(p.name not in done and p.checkpoint is not None for p in order):
+                    climber.watcher.say(
+                        f"{settled} reaches the target; rungs predicted to cost more are left out"
+                    )
         return [done[planned.name] for planned in self.plan.rungs]
 
     def _reaches(self, graded: Graded, grader: Grader) -> bool:
@@ -169,6 +170,19 @@ class Study:
             log.append("rate", rate)
 
 
+def _study_name(name: str | None, plan: Plan) -> str:
+    """The name as given, or one from the task and its settings; a folder is named after it."""
+    if name is None:
+        named = plan.task.name.replace("/", "-").replace("\\", "-")
+        return f"{named}-{content_hash(plan.settings())[:6]}"
+    if name != name.strip() or name in ("", ".", "..") or "/" in name or "\\" in name:
+        raise LedgerError(
+            f"a study cannot be named '{name}', since the folder of its report is; give a name "
+            "without slashes and outer spaces"
+        )
+    return name
+
+
 def load_summary(ledger: str | Path | None, study: str) -> Summary:
     """A finished study's summary, from the ledger alone. Raises LedgerError."""
     with Ledger.open(ledger or DEFAULT_LEDGER, create=False) as opened:
@@ -190,9 +204,13 @@ def export(
     summary = load_summary(ledger, study)
     name = rung or summary.verdict.rung
     if name is None:
+        why = "is undecided" if summary.verdict.kind == "undecided" else "reached no target"
+        exportable = [
+            r.name for r in summary.rungs if r.state == "measured" and r.model != "outputs"
+        ]
         raise LedgerError(
-            f"study '{study}' is undecided, so it has no winner; choose with --rung: "
-            + ", ".join(r.name for r in summary.rungs if r.state == "measured")
+            f"study '{study}' {why}, so it has no winner; choose with --rung: "
+            + ", ".join(exportable)
         )
     rows = {r.name: r for r in summary.rungs}
     if name not in rows:

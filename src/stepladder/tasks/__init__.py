@@ -8,8 +8,17 @@ read_outputs(Path("outputs.jsonl"))     # anyone's answers, by id
 from __future__ import annotations
 
 from stepladder.tasks.leakage import Leakage, Pair, leakage
-from stepladder.tasks.outputs import OutputsRung, read_outputs
+from stepladder.tasks.outputs import OutputsRung, outputs_file, read_outputs
 from stepladder.tasks.spec import Target
 from stepladder.tasks.task import Task
 
-__all__ = ["Leakage", "OutputsRung", "Pair", "Target", "Task", "leakage", "read_outputs"]
+__all__ = [
+    "Leakage",
+    "OutputsRung",
+    "Pair",
+    "Target",
+    "Task",
+    "leakage",
+    "outputs_file",
+    "read_outputs",
+]

@@ -80,8 +80,12 @@ def required_text(name: str, row: Row, source: Source) -> str:
         )
     text = text_of(value, name, row, source)
     if text is None:
-        state = "is empty" if name in row.fields else "is missing"
-        raise TaskError(f"{source.name}: row {row.number}: field '{name}' {state}")
+        there = ", ".join(repr(field) for field in row.fields) or "nothing"
+        state = "is empty" if name in row.fields else f"is missing; {there} came"
+        raise TaskError(
+            f"{source.name}: row {row.number}: field '{name}' {state}; fill it in or leave the "
+            "row out"
+        )
     return text
 
 

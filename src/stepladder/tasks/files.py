@@ -116,7 +116,8 @@ def _jsonl_rows(data: bytes, name: str) -> Iterator[Row]:
                 value = json.loads(line)
             except json.JSONDecodeError as error:
                 raise TaskError(
-                    f"{name}: row {number}: not JSON ({error.msg} at column {error.colno})"
+                    f"{name}: row {number}: not JSON ({error.msg.removesuffix(' at')} at column "
+                    f"{error.colno}); write one object a line"
                 ) from None
             yield _object_row(number, value, name)
 

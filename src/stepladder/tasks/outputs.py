@@ -12,6 +12,8 @@ from stepladder.errors import TaskError
 from stepladder.tasks.fields import check_columns, required_text, text_of
 from stepladder.tasks.files import read_source
 
+_MARK = "outputs:"
+
 
 @dataclass(frozen=True, slots=True)
 class OutputsRung:
@@ -25,6 +27,17 @@ class OutputsRung:
     """Mean per request."""
     tokens_out: float | None = None
     """Mean per request."""
+
+    @classmethod
+    def at(cls, path: Path) -> OutputsRung:
+        """A file of outputs of unknown cost, named after itself."""
+        return cls(path, path.name.split(".")[0])
+
+
+def outputs_file(rung: str) -> str | None:
+    """The file that a rung written as one text (`outputs: FILE`) names; None for methods."""
+    text = rung.strip()
+    return text.removeprefix(_MARK).strip() if text.startswith(_MARK) else None
 
 
 def read_outputs(path: Path) -> dict[str, str]:

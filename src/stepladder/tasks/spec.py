@@ -19,7 +19,7 @@ from stepladder.errors import MetricError, SamplingError, TaskError, nearest_nam
 from stepladder.records import Sampling
 from stepladder.tasks.fields import Template
 from stepladder.tasks.hub import HubData
-from stepladder.tasks.outputs import OutputsRung
+from stepladder.tasks.outputs import OutputsRung, outputs_file
 from stepladder.tasks.section import Section
 from stepladder.tasks.splits import SPLITS
 
@@ -255,6 +255,8 @@ def _prices(section: Section) -> dict[str, float]:
 def _rungs(section: Section, folder: Path) -> tuple[str | OutputsRung, ...]:
     rungs: list[str | OutputsRung] = []
     for position, item in enumerate(section.items("rungs"), start=1):
+        if isinstance(item, str) and (file := outputs_file(item)) is not None:
+            item = {"outputs": file}  # quoted, as entries with brackets or commas have to be
         if isinstance(item, str) and item.strip():
             rungs.append(" ".join(item.split()))
         elif isinstance(item, Mapping):
@@ -286,7 +288,7 @@ def _outputs(section: Section, folder: Path) -> OutputsRung:
         raise TaskError(f"{section.where}: outputs: {text}: no such file (looked for {path})")
     rung = OutputsRung(
         path,
-        section.text("name") or path.name.split(".")[0],
+        section.text("name") or OutputsRung.at(path).name,
         seconds=section.number("seconds"),
         tokens_in=section.number("tokens_in"),
         tokens_out=section.number("tokens_out"),
