@@ -65,6 +65,8 @@ def test_climb_report_export_ask(run: Callable[..., Ran], tmp_path: Path) -> Non
     said = json.loads((tmp_path / "out.json").read_text())
     assert [r["name"] for r in said["rungs"]] == ["zero-shot", "one-shot"]
     for rung in said["rungs"]:
+        assert rung.keys() >= {"name", "metrics", "costs", "failures"}
+        assert rung["costs"]["seconds"] > 0
         assert rung["metrics"]["rougeL"]["n"] == 24
     assert said["verdict"]["sentence"].split()[0] in first.out
     page = (tmp_path / "runs/s/report.html").read_text()
@@ -92,6 +94,39 @@ def test_climb_report_export_ask(run: Callable[..., Ran], tmp_path: Path) -> Non
     assert run("export", "s", "winner").code == 2
 
 
+def test_an_export_without_a_winner_names_what_can_be_exported(
+    run: Callable[..., Ran], tmp_path: Path
+) -> None:
+    (tmp_path / "theirs.jsonl").write_text('{"id": "test-001", "output": "x"}\n')
+    target = {"metric": "rougeL", "at_least": 1.0}
+    task = task_file(tmp_path, target=target, rungs=["zero-shot", "outputs: theirs.jsonl"])
+    assert run("climb", str(task), "--name", "s").code == 0
+    said = run("export", "s", "winner").err
+    assert (
+        "study 's' reached no target, so it has no winner; choose with --rung: zero-shot\n" in said
+    )
+
+
+def test_check_counts_only_the_demonstrations_that_will_be_shown(
+    run: Callable[..., Ran], tmp_path: Path
+) -> None:
+    sampling = {"max_new_tokens": 600}
+    task = task_file(tmp_path, rungs=["zero-shot", "few-shot(9)"], sampling=sampling)
+    ran = run("check", str(task))
+    assert ran.code == 0, ran.err
+    said = " ".join(ran.out.split())
+    assert "of 9 demonstrations: more do not fit the context of 1,024 tokens" in said
+    (row,) = [line for line in ran.out.splitlines() if line.startswith("│ few-shot(9)")]
+    assert int(row.split("│")[2]) <= 1024 - 600
+    assert "no difference is sure" not in ran.out
+    few = run(
+        "check", str(task_file(tmp_path, rungs=["zero-shot", "one-shot"], sample={"test": 3}))
+    )
+    assert "With 3 test items and 2 rungs, no difference is sure to be shown" in " ".join(
+        few.out.split()
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "arguments", "says"),
     [
@@ -100,6 +135,9 @@ def test_climb_report_export_ask(run: Callable[..., Ran], tmp_path: Path) -> Non
         ({}, ["--rungs", "lora + full"], "one training method"),
         ({}, ["--model", "no/such/folder"], "there is no folder"),
         ({}, ["--requests", "0"], "requests is 0"),
+        ({}, ["--rungs", ","], "no rung is named"),
+        ({}, ["--rungs", "zero-shot, outputs: nowhere.jsonl"], "nowhere.jsonl: no such file"),
+        ({}, ["--name", "../elsewhere"], "a study cannot be named '../elsewhere'"),
         ({}, ["--dtype", "int3"], "float32, bfloat16, float16"),
         ({}, ["--report", "/proc/nowhere/report.html"], "cannot write"),
         ({"metrics": ["rogueL"], "target": None}, [], "did you mean 'rouge"),

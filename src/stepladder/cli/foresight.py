@@ -29,9 +29,17 @@ def print_foresight(plan: Plan, foresight: Foresight, console: Console) -> None:
         console.print(Panel(body, title=f"test item {escape(shown.id)}", title_align="left"))
     console.print(_sensitivity(plan, foresight))
     _print_leakage(foresight, console)
+    console.print(
+        f"Predicted: tokens in and out, time; the total is at {plan.requests:,} requests.",
+        highlight=False,
+    )
     console.print(_table(plan, foresight))
+    for p in foresight.predictions:
+        for note in p.notes:
+            console.print(f"{p.name}: {note}", markup=False, highlight=False)
     sources = {p.source for p in foresight.predictions}
-    rates = "measured in earlier climbs of this ledger" if "measured" in sources else "a default"
+    measured = "rates measured in earlier climbs of this ledger"
+    rates = measured if "measured" in sources else "a default"
     console.print(
         f"Predictions, not measurements. Tokens are counted {foresight.counted}; seconds rest on "
         f"{rates if sources != {'measured', 'default'} else rates + ', or a default'}.",
@@ -48,12 +56,17 @@ def _sensitivity(plan: Plan, foresight: Foresight) -> str:
         return (
             f"{task.deciding} is a corpus measure: what it can tell apart shows in a climb.{seen}"
         )
+    among = f"With {len(task.test):,} test items and {rungs} {'rung' if rungs == 1 else 'rungs'}"
+    if foresight.detectable >= 1:
+        return (
+            f"{among}, no difference is sure to be shown: give more test items, unless answers "
+            f"spread little.{seen}"
+        )
     against = "from the target" if task.target else "between two rungs, beyond the margin"
     return (
-        f"With {len(task.test)} test items and {rungs} rungs, a difference of "
-        f"{100 * foresight.detectable:.0f} points of 100 {against} is shown with a probability of "
-        f"80 %, at the widest spread a measure can have; smaller ones where answers spread less."
-        f"{seen}"
+        f"{among}, a difference of {100 * foresight.detectable:.0f} points of 100 {against} is "
+        f"shown with a probability of 80 %, at the widest spread a measure can have; smaller ones "
+        f"where answers spread less.{seen}"
     )
 
 
@@ -72,10 +85,7 @@ def _print_leakage(foresight: Foresight, console: Console) -> None:
 
 
 def _table(plan: Plan, foresight: Foresight) -> Table:
-    table = Table(
-        title=f"predicted: tokens in and out, time; total at {plan.requests:,} requests",
-        title_justify="left",
-    )
+    table = Table()
     table.add_column("rung", overflow="fold")
     for column in ("in", "out", "a request", "build", "total"):
         table.add_column(column, justify="right", no_wrap=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from stepladder.adaptation import Adaptation
@@ -23,10 +24,11 @@ from stepladder.statistics import (
     margin_level,
     target_level,
 )
-from stepladder.study.climb import base_adaptation
+from stepladder.study.climb import base_adaptation, fit_to_context
 from stepladder.study.plan import Plan
 from stepladder.study.predict import (
     CountTokens,
+    Fit,
     Prediction,
     about_four_letters,
     cost_order,
@@ -67,14 +69,16 @@ def foresee(plan: Plan, ledger: str | Path) -> Foresight:
     events, decided = _from_ledger(ledger, task)
     first = next((p.checkpoint for p in plan.rungs if p.checkpoint is not None), None)
     counter = _Tokenizers()
+    fit: Fit | None = None
     try:
         examples = _examples(task, first, counter)
         count: CountTokens = counter.count
+        fit = partial(counter.fit, task)
         counted = "by each model's own tokenizer"
     except MissingExtraError:
         examples = _examples(task, first, None)
         count, counted = about_four_letters, "at four characters each (the extra 'hf' is missing)"
-    by_name = {p.name: predict(p, task, events, count) for p in plan.rungs}
+    by_name = {p.name: predict(p, task, events, count, fit) for p in plan.rungs}
     return Foresight(
         examples=examples,
         detectable=_detectable(plan),
@@ -100,6 +104,12 @@ class _Tokenizers:
 
     def count(self, checkpoint: Checkpoint, prompts: Sequence[Prompt]) -> list[int]:
         return self.engine(checkpoint).count_tokens(prompts)
+
+    def fit(self, task: Task, adaptation: Adaptation) -> tuple[Adaptation, str | None]:
+        """As a climb fits a rung to the context, but for the test items alone: a rung that also
+        trains on its prompts may come to show fewer demonstrations still."""
+        engine = self.engine(adaptation.checkpoint)
+        return fit_to_context(adaptation, engine, [e.query for e in task.test])
 
 
 def _examples(

@@ -25,7 +25,7 @@ from stepladder.tasks import OutputsRung, Task, read_outputs
 OpenEngine = Callable[[Checkpoint], Engine]
 NO_OUTPUT = "no output in the file"
 CONTEXT_NOTE = (
-    "shows {k} of {wanted} demonstrations: more do not fit the context of {context} tokens"
+    "shows {k} of {wanted} demonstrations: more do not fit the context of {context:,} tokens"
 )
 
 
@@ -251,13 +251,17 @@ def fit_to_context(
     if not capabilities.encoder_decoder:
         room -= adaptation.sampling.max_new_tokens
 
-    def fitting(prompter: Prompter) -> set[int]:
-        counts = engine.count_tokens([prompter.render(q) for q in queries])
-        return {i for i, count in enumerate(counts) if count <= room}
+    bare = adaptation.prompter.with_shots(0)
+    counts = engine.count_tokens([bare.render(q) for q in queries])
+    sizes = zip(counts, range(len(queries)), strict=True)
+    # The longest first: where demonstrations do not fit, that shows at once.
+    able = [queries[i] for count, i in sorted(sizes, reverse=True) if count <= room]
 
-    bare = fitting(adaptation.prompter.with_shots(0))
+    def fits(prompter: Prompter) -> bool:
+        return all(engine.count_tokens([prompter.render(q)])[0] <= room for q in able)
+
     k = shown.k
-    while k > 0 and not bare <= fitting(adaptation.prompter.with_shots(k)):
+    while k > 0 and not fits(adaptation.prompter.with_shots(k)):
         k -= 1
     if k == shown.k:
         return adaptation, None

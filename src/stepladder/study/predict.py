@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from statistics import mean, median
 from typing import Literal, NamedTuple
 
+from stepladder.adaptation import Adaptation
 from stepladder.contracts import TrainingMethod
 from stepladder.ledger import Event
 from stepladder.methods import Rung
@@ -23,6 +24,8 @@ from stepladder.study.plan import Plan, PlannedRung
 from stepladder.tasks import OutputsRung, Task
 
 CountTokens = Callable[[Checkpoint, Sequence[Prompt]], list[int]]
+Fit = Callable[[Adaptation], tuple[Adaptation, str | None]]
+"""Drops the demonstrations that do not fit the context, and says so."""
 
 ANSWERING = 5e9
 """Default FLOPs a second while answering on a processor, batched."""
@@ -54,6 +57,8 @@ class Prediction:
     """A request."""
     build_seconds: float | None
     source: Literal["measured", "default", "given"]
+    notes: tuple[str, ...] = ()
+    """What will not be as the rung is named: demonstrations that do not fit."""
 
     def total(self, requests: int) -> float | None:
         """Seconds to build once and answer so many requests."""
@@ -108,8 +113,9 @@ def predict(
     task: Task,
     events: Iterable[Event],
     count: CountTokens = about_four_letters,
+    fit: Fit | None = None,
 ) -> Prediction:
-    """The cost of one rung, before anything is spent."""
+    """The cost of one rung, before anything is spent. Without `fit` every demonstration counts."""
     rung = planned.rung
     if isinstance(rung, OutputsRung) or planned.checkpoint is None:
         assert isinstance(rung, OutputsRung)
@@ -120,7 +126,7 @@ def predict(
     checkpoint = planned.checkpoint
     parameters = float(checkpoint.parameters or _PARAMETERS_UNKNOWN)
     speed = rates(parameters, events)
-    dry = dry_run(rung, task, checkpoint)
+    dry = dry_run(rung, task, checkpoint, fit=fit)
     tokens_in = mean(count(checkpoint, dry.prompts))
     answers = [Prompt(e.references[0], ()) for e in (task.train or task.test)[:_LOOKED_AT]]
     tokens_out = min(mean(count(checkpoint, answers)) + 1, task.sampling.max_new_tokens)
@@ -130,7 +136,9 @@ def predict(
         tokens = rows * (mean(count(checkpoint, dry.training.prompts)) + tokens_out)
         build_seconds = TRAINING_START + 6 * parameters * tokens / speed.training
     seconds = 2 * parameters * (tokens_in + tokens_out) / speed.answering
-    return Prediction(planned.name, tokens_in, tokens_out, seconds, build_seconds, speed.source)
+    return Prediction(
+        planned.name, tokens_in, tokens_out, seconds, build_seconds, speed.source, dry.notes
+    )
 
 
 class DryTraining(NamedTuple):
@@ -143,6 +151,7 @@ class DryRun(NamedTuple):
     prompts: list[Prompt]
     """Some of those that would be asked."""
     training: DryTraining | None
+    notes: tuple[str, ...] = ()
 
 
 class _NoTraining:
@@ -155,10 +164,17 @@ class _NoTraining:
         raise AssertionError("a dry run does not reach a training method's adapt")
 
 
-def dry_run(rung: Rung, task: Task, checkpoint: Checkpoint, rows: int = _LOOKED_AT) -> DryRun:
+def dry_run(
+    rung: Rung,
+    task: Task,
+    checkpoint: Checkpoint,
+    rows: int = _LOOKED_AT,
+    fit: Fit | None = None,
+) -> DryRun:
     """Renders what the rung would ask and train on; no model is touched."""
     adaptation, bench = base_adaptation(task, checkpoint), _NoTraining(task.seed)
     training: DryTraining | None = None
+    notes: list[str] = []
 
     def rendered(examples: Sequence[Example]) -> list[Prompt]:
         return [adaptation.prompter.render(e.query) for e in examples[:rows]]
@@ -166,11 +182,14 @@ def dry_run(rung: Rung, task: Task, checkpoint: Checkpoint, rows: int = _LOOKED_
     for method in rung.methods:
         if method.fills is not None:
             adaptation = method.adapt(adaptation, task.train, task.dev, bench)
+            if fit is not None:
+                adaptation, note = fit(adaptation)
+                notes += [note] if note else []
         else:
             trainer: TrainingMethod = method  # type: ignore[assignment]
-            fit = settled_fit(trainer, len(task.train))
-            training = DryTraining(fit.epochs, rendered(task.train))
-    return DryRun(rendered(task.test), training)
+            epochs = settled_fit(trainer, len(task.train)).epochs
+            training = DryTraining(epochs, rendered(task.train))
+    return DryRun(rendered(task.test), training, tuple(notes))
 
 
 def cost_order(plan: Plan, events: Sequence[Event]) -> list[str]:
