@@ -72,7 +72,8 @@ def difference(claim: str, sample: str, seed: int, over: Rows, under: Rows) -> D
         scores = metric.aggregate(rows[:, :split]), metric.aggregate(rows[:, split:])
         return ((scores[0] or 0.0) - (scores[1] or 0.0)) * metric.times
 
-    interval = confidence_interval(gap, np.hstack([over.statistics, under.statistics]))
+    rows = np.hstack([over.statistics, under.statistics])
+    interval = confidence_interval(gap, rows, scale=(-100.0, 100.0))
     assert interval.low is not None and interval.high is not None
     return Difference(claim, sample, seed, over.score, under.score, interval.low, interval.high)
 

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from scipy.stats import bootstrap
+from scipy.stats import binomtest, bootstrap
 
 from stepladder.contracts import Floats
 from stepladder.statistics import confidence_interval
@@ -28,7 +28,7 @@ def test_agrees_with_scipys_bca(draw: str) -> None:
         "skewed": rng.beta(0.4, 2.0, 120),
         "rare": np.arange(120) < 3,
     }[draw].astype(float)
-    ours = confidence_interval(mean, values[:, None])
+    ours = confidence_interval(mean, values[:, None], scale=(0, 1))
     theirs = bootstrap(
         (values,), np.mean, n_resamples=8000, method="BCa", rng=np.random.default_rng(0)
     ).confidence_interval
@@ -38,37 +38,55 @@ def test_agrees_with_scipys_bca(draw: str) -> None:
     assert ours.high == pytest.approx(theirs.high, abs=0.08 * width)
 
 
-def test_equal_rows_give_an_exact_interval() -> None:
-    assert confidence_interval(mean, np.full((50, 2), 0.3)) == (pytest.approx(0.3),) * 2
-    assert confidence_interval(mean, np.ones((50, 1))) == (1.0, 1.0)
+@pytest.mark.parametrize("rows", [2, 30, 300])
+def test_equal_rows_give_the_interval_of_clopper_and_pearson(rows: int) -> None:
+    exact = binomtest(0, rows).proportion_ci(0.95, method="exact")
+    none = confidence_interval(mean, np.zeros((rows, 1)), scale=(0, 1))
+    assert none == (0.0, pytest.approx(exact.high))
+    every = confidence_interval(mean, np.ones((rows, 1)), scale=(0, 1))
+    assert every == (pytest.approx(1 - exact.high), 1.0)
+
+
+def test_equal_rows_between_the_ends_may_hide_both() -> None:
+    unseen = 1 - 0.025 ** (1 / 50)
+    low, high = confidence_interval(mean, np.full((50, 2), 0.3), scale=(0, 1))
+    assert (low, high) == (pytest.approx(0.3 * (1 - unseen)), pytest.approx(0.3 + 0.7 * unseen))
+    # of groups the groups count, and a column that the score does not use changes nothing
+    rows = np.c_[np.zeros(50), np.arange(50)]
+    grouped = confidence_interval(mean, rows, np.repeat(np.arange(10), 5), scale=(-1, 1))
+    assert grouped.high == pytest.approx(1 - 0.025 ** (1 / 10)) == -grouped.low
 
 
 @pytest.mark.parametrize("rows", [0, 1])
 def test_too_few_rows_give_none(rows: int) -> None:
-    assert confidence_interval(mean, np.ones((rows, 1))) == (None, None)
+    assert confidence_interval(mean, np.ones((rows, 1)), scale=(0, 1)) == (None, None)
 
 
 def test_one_group_gives_none() -> None:
-    assert confidence_interval(mean, np.eye(5), ["a"] * 5) == (None, None)
+    assert confidence_interval(mean, np.eye(5), ["a"] * 5, scale=(0, 1)) == (None, None)
 
 
 def test_the_same_seed_gives_the_same_interval() -> None:
     rows = np.random.default_rng(0).random((40, 2)) + 0.1
-    first = confidence_interval(ratio, rows, seed=4)
-    assert first == confidence_interval(ratio, rows, seed=4)
-    assert first != confidence_interval(ratio, rows, seed=5)
+    first = confidence_interval(ratio, rows, seed=4, scale=(0, 1))
+    assert first == confidence_interval(ratio, rows, seed=4, scale=(0, 1))
+    assert first != confidence_interval(ratio, rows, seed=5, scale=(0, 1))
 
 
 def test_copied_rows_in_groups_do_not_narrow_the_interval() -> None:
     values = np.random.default_rng(1).random((30, 1))
-    alone = confidence_interval(mean, values)
-    copied = confidence_interval(mean, np.repeat(values, 5, axis=0), np.repeat(np.arange(30), 5))
+    alone = confidence_interval(mean, values, scale=(0, 1))
+    copied = confidence_interval(
+        mean, np.repeat(values, 5, axis=0), np.repeat(np.arange(30), 5), scale=(0, 1)
+    )
     assert copied.low == pytest.approx(alone.low) and copied.high == pytest.approx(alone.high)
 
 
 def test_rows_without_a_group_stand_alone() -> None:
     values = np.random.default_rng(1).random((30, 1))
-    assert confidence_interval(mean, values, [None] * 30) == confidence_interval(mean, values)
+    assert confidence_interval(mean, values, [None] * 30, scale=(0, 1)) == confidence_interval(
+        mean, values, scale=(0, 1)
+    )
 
 
 def test_coverage_of_a_ratio_of_sums() -> None:
@@ -78,7 +96,7 @@ def test_coverage_of_a_ratio_of_sums() -> None:
     for seed in range(100):
         length = rng.integers(5, 40, 60).astype(float)
         right = rng.binomial(length.astype(int), 0.6)
-        low, high = confidence_interval(ratio, np.c_[right, length], seed=seed)
+        low, high = confidence_interval(ratio, np.c_[right, length], seed=seed, scale=(0, 1))
         assert low is not None and high is not None
         hits += low <= 0.6 <= high
     assert hits >= 87
@@ -87,5 +105,5 @@ def test_coverage_of_a_ratio_of_sums() -> None:
 def test_a_thousand_rows_take_a_fraction_of_a_second() -> None:
     rows = np.random.default_rng(0).random((1000, 10))
     begin = time.process_time()
-    confidence_interval(ratio, rows)
+    confidence_interval(ratio, rows, scale=(0, 1))
     assert time.process_time() - begin < 1.0

@@ -90,7 +90,11 @@ def score(
     `groups` names the group of each row (None: a row of its own); whole groups are resampled.
     """
     low, high = confidence_interval(
-        metric.aggregate, statistics[:, :1] if metric.mean else statistics, groups, seed=seed
+        metric.aggregate,
+        statistics[:, :1] if metric.mean else statistics,
+        groups,
+        scale=(0.0, 100 / metric.times),
+        seed=seed,
     )
     return Score(
         metric=metric.name,

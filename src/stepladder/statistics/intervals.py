@@ -4,7 +4,7 @@ The bias-corrected and accelerated bootstrap (BCa: Efron 1987, "Better Bootstrap
 Intervals", JASA 82; the formulas are those of Efron & Tibshirani 1993, section 14.3). It
 describes; the verdict rests on the bounds of `betting` and `jackknife`.
 
-    confidence_interval(metric.aggregate, statistics)   # Interval(low=0.431, high=0.498)
+    confidence_interval(metric.aggregate, statistics, scale=(0, 1))   # Interval(0.431, 0.498)
 """
 
 from __future__ import annotations
@@ -37,21 +37,26 @@ def confidence_interval(
     statistics: Floats,
     groups: Groups | None = None,
     *,
+    scale: tuple[float, float],
     confidence: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """The BCa interval of `aggregate(statistics)`.
+    """The BCa interval of `aggregate(statistics)`, whose values lie on `scale`.
 
     `statistics` has the shape (examples, columns); with `groups`, a label a row, whole groups are
-    drawn. Rows that are all equal give an interval of no width. One example or one group tells
-    nothing about others: both ends are None, as they are where the score itself is undefined.
+    drawn. Where no unit can be told from another, resampling has nothing to say, and the interval
+    is the exact one of `_all_alike`. One example or one group tells nothing about others: both
+    ends are None, as they are where the score itself is undefined.
     """
     value = aggregate(statistics)
     members = units(len(statistics), groups)
     if value is None or len(members) < 2:
         return UNKNOWN
-    if bool((statistics == statistics[0]).all()):
-        return Interval(value, value)
+    left_out = without_each(aggregate, statistics, members)
+    if left_out is None:
+        return UNKNOWN
+    if bool(np.isclose(left_out, value, rtol=1e-12, atol=1e-12).all()):
+        return _all_alike(value, len(members), scale, confidence)
     rng = np.random.default_rng(seed)
     draws = rng.integers(len(members), size=(RESAMPLES, len(members)))
     scores = np.empty(RESAMPLES)
@@ -61,12 +66,18 @@ def confidence_interval(
         if score is None:
             return UNKNOWN
         scores[i] = score
-    left_out = without_each(aggregate, statistics, members)
-    if left_out is None:
-        return UNKNOWN
     shares = _bca_shares(value, scores, left_out, confidence)
     low, high = np.quantile(scores, shares)
     return Interval(float(low), float(high))
+
+
+def _all_alike(value: float, units: int, scale: tuple[float, float], confidence: float) -> Interval:
+    """The mean may still be another: of units that differ, up to a share of 1 - q could have gone
+    unseen, q = ((1 - confidence) / 2) ^ (1 / units), and these could lie at an end of the scale.
+    At 0 and 1 this is the interval of Clopper & Pearson 1934 (0 of 30: 0 to .116)."""
+    unseen = 1 - ((1 - confidence) / 2) ** (1 / units)
+    low, high = scale
+    return Interval(value - unseen * max(value - low, 0), value + unseen * max(high - value, 0))
 
 
 def _bca_shares(

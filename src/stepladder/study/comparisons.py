@@ -32,10 +32,13 @@ def comparisons(rungs: Sequence[Measured], metric: Metric, seed: int) -> tuple[C
         better, worse = np.hsplit(both, 2)
         return evidence.sign * (evidence.value(better) - evidence.value(worse))
 
+    widest = 100 / metric.times
     found = []
     for (better, worse), p, adjusted in zip(pairs, ps, holm(ps), strict=True):
         both = np.hstack([better.statistics, worse.statistics])
-        low, high = confidence_interval(difference, both, better.groups, seed=seed)
+        low, high = confidence_interval(
+            difference, both, better.groups, scale=(-widest, widest), seed=seed
+        )
         found.append(Comparison(better.name, worse.name, difference(both), low, high, p, adjusted))
     return tuple(found)
 
