@@ -6,7 +6,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra 'hf'")
 
-from stepladder.engines.decoding import RowDraws, certain_part, cut_at_stop  # noqa: E402
+from stepladder.engines.asking import certain_part, cut_at_stop  # noqa: E402
+from stepladder.engines.decoding import RowDraws  # noqa: E402
 from stepladder.records import Sampling  # noqa: E402
 
 VOCABULARY = 40

@@ -3,82 +3,22 @@
 from __future__ import annotations
 
 import json
-import random
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
+from comparing import compare, plain_model, some_prompts
 
 from stepladder.checkpoints import resolve
 from stepladder.engines.hf import HFEngine
 from stepladder.errors import CheckpointError, EngineError
 from stepladder.records import Prompt, Sampling
-
-WORDS = "the cat sat a dog ran Input: Output: once upon time big red ball day and it was".split()
-TIE = 1e-4
-"""Two best logits closer than this may change places between a batch and a single row."""
-
-
-def some_prompts(count: int, seed: int = 0, longest: int = 40) -> list[Prompt]:
-    rng = random.Random(seed)
-    lengths = [rng.randint(1, longest) for _ in range(count)]
-    return [Prompt(" ".join(rng.choices(WORDS, k=n)), (), " ") for n in lengths]
-
-
-class Compared(NamedTuple):
-    tokens: int
-    ties: int
-    """Rows that part from the reference at a tie."""
-    others: list[str]
-    """Rows that part from it anywhere else."""
-
-
-def plain_model(folder: Path) -> Any:
-    import torch
-    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
-
-    seq2seq = resolve(str(folder)).capabilities.encoder_decoder
-    family = AutoModelForSeq2SeqLM if seq2seq else AutoModelForCausalLM
-    return family.from_pretrained(folder, dtype=torch.float32).eval()
-
-
-def compare(folder: Path, prompts: Sequence[Prompt], new_tokens: int) -> Compared:
-    """Greedy tokens of the engine beside those of `generate`, asked one by one."""
-    import torch
-    from transformers import AutoTokenizer
-
-    engine = HFEngine(resolve(str(folder)))
-    model, tokenizer = plain_model(folder), AutoTokenizer.from_pretrained(folder)
-    tokens, ties, others = 0, 0, []
-    for found in engine.generate(prompts, Sampling(max_new_tokens=new_tokens)):
-        text = prompts[found.index].text
-        inputs = tokenizer(text, return_tensors="pt", return_token_type_ids=False)
-        out = model.generate(
-            **inputs,
-            do_sample=False,
-            max_new_tokens=new_tokens,
-            output_logits=True,
-            return_dict_in_generate=True,
-        )
-        steps = len(out.logits)
-        expected = out.sequences[0, -steps:].tolist()
-        tokens += steps
-        if list(found.tokens) == expected:
-            continue
-        pairs = enumerate(zip(found.tokens, expected, strict=False))
-        first = next((i for i, (a, b) in pairs if a != b), steps - 1)
-        best = torch.topk(out.logits[first][0], 2).values
-        if best[0] - best[1] < TIE:
-            ties += 1
-        else:
-            others.append(text)
-    return Compared(tokens, ties, others)
 
 
 @pytest.mark.parametrize("kind", ["tiny_llama", "tiny_t5"])
@@ -157,11 +97,14 @@ def test_a_stream_is_the_same_answer(
 
 def test_equal_prompts_are_asked_once(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine, rows = HFEngine(resolve(str(tiny_llama))), []
-    assert engine.model is not None  # loaded, and warmed up by an answer of its own
-    decode = engine._decode
-    monkeypatch.setattr(
-        engine, "_decode", lambda m, b, s: (rows.append(len(b)), decode(m, b, s))[1]
-    )
+    runner = engine._ready().runner
+    answers = runner.answers
+
+    def counted(asks: Any, sampling: Any) -> Any:
+        rows.append(len(asks))
+        return answers(asks, sampling)
+
+    monkeypatch.setattr(runner, "answers", counted)
     found = list(engine.generate([Prompt("the cat", ())] * 5, Sampling(max_new_tokens=4)))
     assert rows == [1] and len(found) == 5
     assert len({c.text for c in found}) == 1
@@ -192,28 +135,48 @@ def test_any_of_the_checkpoints_end_tokens_ends_an_answer(tiny_llama: Path, tmp_
     assert whole.text.startswith(found.text)
 
 
-def running_out(engine: HFEngine, most: int, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Has the engine fail with batches of more rows than `most`."""
-    decode = engine._decode
+def running_out(most: int, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has engines fail with more rows at work than `most`."""
+    from stepladder.engines import decode, plain, seq2seq
 
-    def limited(model: Any, batch: Any, sampling: Any, look: Any = None) -> Any:
-        if len(batch) > most:
+    work = decode._Desk.work
+
+    def limited_desk(desk: Any, came: Any) -> Any:
+        if len(desk.rows) + len(came) > most:
             raise RuntimeError(message)
-        return decode(model, batch, sampling, look)
+        return work(desk, came)
 
-    monkeypatch.setattr(engine, "_decode", limited)
+    def limited(whole: Callable[..., Any]) -> Callable[..., Any]:
+        def batch_of(runner: Any, batch: Any, sampling: Any, look: Any = None) -> Any:
+            if len(batch) > most:
+                raise RuntimeError(message)
+            return whole(runner, batch, sampling, look)
+
+        return batch_of
+
+    monkeypatch.setattr(decode._Desk, "work", limited_desk)
+    for kind in (plain.PlainRunner, seq2seq.Seq2SeqRunner):
+        monkeypatch.setattr(kind, "_decode", limited(kind._decode))
 
 
 CPU_MEMORY = "[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory"
 
 
-def test_out_of_memory_halves_the_batch(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine, prompts = HFEngine(resolve(str(tiny_llama))), some_prompts(9)
+@pytest.mark.parametrize("kind", ["llama", "bloom", "tiny_t5"])
+def test_out_of_memory_halves_what_is_at_work(
+    kind: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tiny_model: Callable[[str], Path],
+    tiny_t5: Path,
+) -> None:
+    folder = tiny_t5 if kind == "tiny_t5" else tiny_model(kind)
+    engine, prompts, sampling = HFEngine(resolve(str(folder))), some_prompts(9), Sampling(4)
+    expected = {c.index: c.text for c in engine.generate(prompts, sampling)}
     before = engine.batch_tokens
-    running_out(engine, 2, CPU_MEMORY, monkeypatch)
-    found = list(engine.generate(prompts, Sampling(max_new_tokens=4)))
-    assert sorted(c.index for c in found) == list(range(9))
-    assert engine.batch_tokens < before
+    running_out(2, CPU_MEMORY, monkeypatch)
+    found = list(engine.generate(prompts, sampling))
+    assert {c.index: c.text for c in found} == expected
+    assert len(found) == 9 and engine.batch_tokens < before
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError(CPU_MEMORY)])
@@ -233,7 +196,7 @@ def test_out_of_memory_with_one_prompt_is_the_machines_fault(
 ) -> None:
     engine = HFEngine(resolve(str(tiny_llama)))
     assert engine.model is not None
-    running_out(engine, 0, CPU_MEMORY, monkeypatch)
+    running_out(0, CPU_MEMORY, monkeypatch)
     with pytest.raises(EngineError, match="out of memory with a single prompt"):
         list(engine.generate(some_prompts(3), Sampling()))
     with pytest.raises(EngineError, match="out of memory with a single prompt"):
@@ -244,7 +207,8 @@ def test_other_faults_are_not_taken_for_memory(
     tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = HFEngine(resolve(str(tiny_llama)))
-    running_out(engine, 0, "shape mismatch", monkeypatch)
+    assert engine.model is not None
+    running_out(0, "shape mismatch", monkeypatch)
     with pytest.raises(RuntimeError, match="shape mismatch"):
         list(engine.generate(some_prompts(3), Sampling()))
 
@@ -300,7 +264,7 @@ def test_a_prompt_that_just_fits_is_asked(tiny_llama: Path) -> None:
 def test_no_weights_are_loaded_for_what_does_not_fit(tiny_llama: Path) -> None:
     engine = HFEngine(resolve(str(tiny_llama)))
     found = next(engine.generate([Prompt("cat " * 300, ())], Sampling()))
-    assert found.finish == "over-context" and engine._model is None
+    assert found.finish == "over-context" and engine._loaded is None
 
 
 INTERRUPTED = """

@@ -10,7 +10,7 @@ large for this machine's memory shows at once and not after an hour.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 
 class Request(NamedTuple):
@@ -31,7 +31,15 @@ def gather(encoded: Sequence[tuple[str, Sequence[int]]]) -> list[Request]:
     return sorted(requests, key=lambda r: (-len(r.ids), r.places))
 
 
-def take(requests: Sequence[Request], *, budget: int, room: int) -> Sequence[Request]:
+class _HasIds(Protocol):
+    @property
+    def ids(self) -> tuple[int, ...]: ...
+
+
+_Asked = TypeVar("_Asked", bound=_HasIds)
+
+
+def take(requests: Sequence[_Asked], *, budget: int, room: int) -> Sequence[_Asked]:
     """The first requests that fit into `budget` tokens with `room` tokens an answer; at least one.
 
     `requests` come longest first, so the first one's length is what all rows are padded to.
@@ -40,6 +48,6 @@ def take(requests: Sequence[Request], *, budget: int, room: int) -> Sequence[Req
     return requests[: max(1, budget // width)]
 
 
-def tokens_of(batch: Sequence[Request], *, room: int) -> int:
+def tokens_of(batch: Sequence[_HasIds], *, room: int) -> int:
     """Tokens that a batch takes up, padding and answers included."""
     return len(batch) * (len(batch[0].ids) + room)

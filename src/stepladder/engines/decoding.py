@@ -1,4 +1,7 @@
-"""What Stepladder adds to transformers' `generate`: drawing a row at a time, and stop strings.
+"""Which token comes next, and when an answer ends: drawing a row at a time, and stop strings.
+
+    chooser = Chooser(Sampling(temperature=0.7))                 # in Stepladder's own loops
+    tokens, near_ties = chooser.choose(logits, numbers)
 
     processor = RowDraws(Sampling(temperature=0.7, top_p=0.9), seeds=[11, 12])
     stop = StopStrings(tokenizer, ("\\n\\n",), width=prompt_width, rows=2)
@@ -12,8 +15,8 @@ This module needs torch; import it where a model is at work.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from transformers.generation.logits_process import (
@@ -25,10 +28,15 @@ from transformers.generation.logits_process import (
 )
 from transformers.generation.stopping_criteria import StoppingCriteria
 
+from stepladder.engines.asking import Answer
 from stepladder.records import Sampling
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+
+TIE = 1e-4
+"""Two logits closer than this may change places between one way of computing them and another."""
 
 
 class RowDraws(LogitsProcessor):
@@ -42,7 +50,8 @@ class RowDraws(LogitsProcessor):
             self._warpers.append(TopKLogitsWarper(sampling.top_k))
         if sampling.top_p < 1:
             self._warpers.append(TopPLogitsWarper(sampling.top_p))
-        self._uniform = torch.stack([_uniform(seed, sampling.max_new_tokens) for seed in seeds])
+        numbers = [row_numbers(seed, sampling.max_new_tokens) for seed in seeds]
+        self._uniform = torch.stack(numbers) if numbers else torch.empty(0, 0)
         self._step = 0
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
@@ -64,9 +73,103 @@ class RowDraws(LogitsProcessor):
         return place.clamp(max=scores.shape[-1] - 1)
 
 
-def _uniform(seed: int, count: int) -> torch.Tensor:
+def row_numbers(seed: int, count: int) -> torch.Tensor:
+    """A row's numbers in [0, 1), one a token, shape (count,)."""
     generator = torch.Generator().manual_seed(seed)
     return torch.rand(count, generator=generator, dtype=torch.float64)
+
+
+class Chosen(NamedTuple):
+    """One token a row."""
+
+    tokens: list[int]
+    near_ties: int
+    """Rows whose two best logits lie within TIE: there a batch may choose otherwise than one row
+    alone. 0 where tokens are drawn."""
+
+
+class Chooser:
+    """The next token of rows that need not be at the same step."""
+
+    def __init__(self, sampling: Sampling) -> None:
+        self._draws = RowDraws(sampling, []) if sampling.temperature > 0 else None
+
+    def choose(self, logits: torch.Tensor, numbers: Sequence[float]) -> Chosen:
+        """Logits of shape (rows, vocabulary); a number in [0, 1) a row, where tokens are drawn."""
+        if self._draws is not None:
+            uniform = torch.tensor(numbers, dtype=torch.float64, device=logits.device)
+            ids: Any = torch.empty(len(logits), 0, dtype=torch.long, device=logits.device)
+            return Chosen(self._draws.draw(ids, logits, uniform).tolist(), 0)
+        best, places = logits.topk(min(2, logits.shape[-1]), dim=-1)
+        gaps = best[:, 0] - best[:, -1]
+        chosen = places[:, 0] if bool((gaps > 0).all()) else logits.argmax(dim=-1)
+        return Chosen(chosen.tolist(), int((gaps < TIE).sum()))
+
+
+class NearTies(LogitsProcessor):
+    """Counts the steps of unfinished rows whose two best logits lie within TIE."""
+
+    def __init__(self, width: int, ends: Collection[int]) -> None:
+        """`width`: tokens that stand before the answer in each row."""
+        self._width = width
+        self._ends = torch.tensor(sorted(ends))
+        self.count = 0
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        """Scores, shape (rows, vocabulary), as they came."""
+        best = scores.topk(min(2, scores.shape[-1]), dim=-1).values
+        answers = input_ids[:, self._width :]
+        at_work = ~torch.isin(answers, self._ends.to(answers.device)).any(dim=-1)
+        self.count += int(((best[:, 0] - best[:, -1] < TIE) & at_work).sum())
+        return scores
+
+
+class StopFinder:
+    """Whether an answer's last token completes a stop string.
+
+    Most tokens cannot: what ends a stop string has its last character. Only the others have the
+    answer's tail decoded, which is the expensive part.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, stop: Sequence[str]) -> None:
+        self._tokenizer = tokenizer
+        self._stop = tuple(stop)
+        # A token writes a byte at least, special ones aside; the rest is for those and for the
+        # space that some decoders drop at the head of what they are given.
+        self._window = max((len(s.encode()) for s in stop), default=0) + 8
+        self._may_end: dict[int, bool] = {}
+
+    def ends(self, answer: Sequence[int]) -> bool:
+        """Whether the tail of the answer, whose last token is new, holds a stop string."""
+        if not self._stop or not self._can_end(answer[-1]):
+            return False
+        text = self._decode(answer[-self._window :])
+        return any(stop in text for stop in self._stop)
+
+    def _can_end(self, token: int) -> bool:
+        known = self._may_end.get(token)
+        if known is None:
+            piece = self._decode([token])
+            # Alone, a token may lose its space, or be a part of a character.
+            unsure = not piece.strip() or "\ufffd" in piece
+            known = unsure or any(s[-1].isspace() or s[-1] in piece for s in self._stop)
+            self._may_end[token] = known
+        return known
+
+    def _decode(self, tokens: Sequence[int]) -> str:
+        return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True))
+
+
+def ending(
+    tokens: Sequence[int], ends: Collection[int], most: int, finder: StopFinder
+) -> Answer | None:
+    """The answer, where its last token ended it: by a stop string, as an end token, or as number
+    `most`."""
+    if finder.ends(tokens):
+        return Answer(tuple(tokens), "stop")
+    if tokens[-1] in ends:
+        return Answer(tuple(tokens), "end")
+    return Answer(tuple(tokens), "length") if len(tokens) == most else None
 
 
 class StopStrings(StoppingCriteria):
@@ -76,25 +179,17 @@ class StopStrings(StoppingCriteria):
         self, tokenizer: PreTrainedTokenizerBase, stop: Sequence[str], width: int, rows: int
     ) -> None:
         """`width`: tokens that stand before the answer in each row."""
-        self._tokenizer = tokenizer
-        self._stop = tuple(stop)
+        self._finder = StopFinder(tokenizer, stop)
         self._width = width
-        # A token writes a byte at least, special ones aside; the rest is for those and for the
-        # space that some decoders drop at the head of what they are given.
-        self._window = max((len(s.encode()) for s in stop), default=0) + 8
         self.ended: list[int | None] = [None] * rows
 
     def __call__(
         self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **kwargs: object
     ) -> torch.BoolTensor:
         """Which rows have ended, shape (rows,)."""
-        count = input_ids.shape[1] - self._width
-        start = max(self._width, input_ids.shape[1] - self._window)
-        for row, tail in enumerate(input_ids[:, start:].tolist()):
-            if self.ended[row] is None:
-                text = self._tokenizer.decode(tail, skip_special_tokens=True)
-                if any(stop in text for stop in self._stop):
-                    self.ended[row] = count
+        for row, answer in enumerate(input_ids[:, self._width :].tolist()):
+            if self.ended[row] is None and self._finder.ends(answer):
+                self.ended[row] = len(answer)
         flags = [end is not None for end in self.ended]
         return torch.tensor(flags, device=input_ids.device)  # type: ignore[return-value]
 
@@ -112,19 +207,3 @@ class Watch(StoppingCriteria):
         """Whether to end, shape (rows,)."""
         end = self._look(input_ids[0, self._width :].tolist())
         return torch.full((input_ids.shape[0],), end, device=input_ids.device)  # type: ignore[return-value]
-
-
-def cut_at_stop(text: str, stop: Sequence[str]) -> str:
-    """The text before the first stop string in it."""
-    places = [place for place in (text.find(s) for s in stop) if place >= 0]
-    return text[: min(places)] if places else text
-
-
-def certain_part(text: str, stop: Sequence[str]) -> str:
-    """What of an unfinished answer can be shown: not an incomplete character at its end, nor what
-    may turn out to be the beginning of a stop string."""
-    text = cut_at_stop(text, stop).rstrip("\ufffd")
-    for length in range(min(len(text), max((len(s) for s in stop), default=1) - 1), 0, -1):
-        if any(s.startswith(text[-length:]) for s in stop):
-            return text[:-length]
-    return text

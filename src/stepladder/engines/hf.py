@@ -2,28 +2,27 @@
 
     engine = HFEngine(resolve("google/flan-t5-base"))
     for completion in engine.generate(prompts, Sampling(max_new_tokens=50)):
-        ...                                      # batch by batch, as they finish
+        ...                                      # as they finish
     for piece in engine.stream(prompt, Sampling()):
         print(piece, end="", flush=True)
+    engine.path                                  # how this model is asked, and why so
 
 The tokenizer is loaded with the first prompt, the weights with the first one that fits. In float32
 greedy tokens equal those of asking one by one, except after a step whose two best logits all but
-tie. Of the checkpoint's own generation settings only its token ids act. A batch that does not fit
-into memory is asked again in halves.
+tie (`near_ties` counts them). Of the checkpoint's own generation settings only its token ids act.
+Where memory runs out, what was at work is asked again with half as many tokens at once.
+
+Three runners do the work: `decode` for decoders on the shared path, `plain` for those that `proof`
+keeps off it, `seq2seq` for encoder-decoders.
 """
 
 from __future__ import annotations
 
-import copy
-import gc
-import queue
-import sys
-import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stepladder.checkpoints import (
     DTYPES,
@@ -33,16 +32,16 @@ from stepladder.checkpoints import (
     load,
     load_tokenizer,
     out_of_memory,
-    quiet,
     render,
 )
-from stepladder.engines.batching import Request, gather, take, tokens_of
+from stepladder.engines.asking import Answer, Ask, Runner, cut_at_stop, pieces
+from stepladder.engines.batching import Request, gather
+from stepladder.engines.memory import BATCH_TOKENS, Budget, release
 from stepladder.errors import CheckpointError, EngineError
 from stepladder.records import (
     Capabilities,
     Checkpoint,
     Completion,
-    Finish,
     LogLikelihood,
     Prompt,
     Sampling,
@@ -53,38 +52,60 @@ from stepladder.records import (
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-_Result = TypeVar("_Result")
-
 NUMERICS = 1
 """Moved only when golden tokens move: kept answers are then asked for anew."""
 
-BATCH_TOKENS = 8192
-"""Tokens of a batch, padding and answers included, unless the engine is told otherwise."""
-_LOGITS = 2**27
-"""Numbers in the logits of one scoring batch at most (512 MB in float32)."""
+PREFIX_BYTES = 2**29
+"""Keys and values of prefixes that are kept from call to call."""
 
 
-class _Answer(NamedTuple):
-    """Token ids of one row, up to and with its end token, and why it ended."""
+class EnginePath(NamedTuple):
+    """How a model is asked."""
 
-    tokens: tuple[int, ...]
-    finish: Finish
+    name: str
+    """`shared` (prefixes once for all rows), `generate` (transformers' own loop, every prompt in
+    full) or `encoder-decoder`."""
+    reason: str | None
+    """Why a decoder is not on the shared path; None where nothing keeps it off."""
+
+
+_Score = Callable[[Sequence[PairTokens]], list[LogLikelihood]]
+_Fast = tuple[Runner, _Score, EnginePath]
+
+
+class _Loaded(NamedTuple):
+    model: Any
+    runner: Runner
+    score: _Score
+    path: EnginePath
 
 
 class HFEngine:
     """Asks one checkpoint, on a CUDA device where there is one."""
 
     def __init__(
-        self, checkpoint: Checkpoint, *, dtype: str = "float32", batch_tokens: int = BATCH_TOKENS
+        self,
+        checkpoint: Checkpoint,
+        *,
+        dtype: str = "float32",
+        batch_tokens: int = BATCH_TOKENS,
+        prefix_bytes: int = PREFIX_BYTES,
     ) -> None:
-        """`batch_tokens` bounds rows * (prompt + answer); it shrinks when memory runs out."""
+        """`batch_tokens` bounds rows * (own part of the prompt + answer); free memory and running
+        out of it lower it. `prefix_bytes` bounds what is kept of prefixes between calls."""
         if dtype not in DTYPES:
             raise CheckpointError(f"dtype is '{dtype}'; give one of {', '.join(DTYPES)}")
         self.checkpoint = checkpoint
         self.dtype = dtype
-        self.batch_tokens = batch_tokens
+        self._budget = Budget(batch_tokens)
+        self._prefix_bytes = prefix_bytes
         self._tokenizer: PreTrainedTokenizerBase | None = None
-        self._model: Any = None
+        self._loaded: _Loaded | None = None
+
+    @property
+    def batch_tokens(self) -> int:
+        """Tokens at work at once, as they are bounded now."""
+        return self._budget.tokens
 
     @property
     def identity(self) -> str:
@@ -105,13 +126,22 @@ class HFEngine:
     @property
     def model(self) -> Any:
         """The torch model, loaded when first asked for."""
-        if self._model is None:
-            import torch
+        return self._ready().model
 
+    @property
+    def path(self) -> EnginePath:
+        """How this model is asked; loads it."""
+        return self._ready().path
+
+    @property
+    def near_ties(self) -> int:
+        """Greedy steps so far whose two best logits lay within 1e-4 of each other."""
+        return self._loaded.runner.near_ties if self._loaded else 0
+
+    def _ready(self) -> _Loaded:
+        if self._loaded is None:
             try:
-                model, self._tokenizer = load(self.checkpoint, dtype=self.dtype)
-                self._model = model.to("cuda") if torch.cuda.is_available() else model
-                self._warm_up()
+                self._loaded = self._load()
             except (RuntimeError, MemoryError, OSError) as error:
                 if not out_of_memory(error):
                     raise
@@ -119,13 +149,70 @@ class HFEngine:
                     f"out of memory while loading '{self.checkpoint.name}'; use a smaller model, "
                     "or --dtype bfloat16"
                 ) from error
-        return self._model
+        return self._loaded
 
-    def _warm_up(self) -> None:
-        """Two tokens for nobody: a process's first answer imports and compiles more than it
-        computes, and the rung that happens to come first must not be billed for that."""
-        prompt = Prompt("a", (Turn("user", "a"),))
-        self._decode(self._model, self._requests([prompt]), Sampling(max_new_tokens=2))
+    def _load(self) -> _Loaded:
+        import torch
+
+        model, self._tokenizer = load(self.checkpoint, dtype=self.dtype)
+        model = model.to("cuda") if torch.cuda.is_available() else model
+        base = model.get_base_model() if hasattr(model, "peft_config") else model
+        self._budget.fit(base)
+        loaded = self._with_runner(model, base)
+        # Two tokens for nobody: a process's first answer imports and compiles more than it
+        # computes, and the rung that happens to come first must not be billed for that.
+        ids = tuple(encode_prompt(self.tokenizer, Prompt("a", (Turn("user", "a"),))))
+        for _ in loaded.runner.answers([Ask(0, ids, 0)], Sampling(max_new_tokens=2)):
+            loaded.runner.near_ties = 0
+        return loaded
+
+    def _with_runner(self, model: Any, base: Any) -> _Loaded:
+        """The way to ask this model; `base` is it without peft's wrapper, its adapter in place."""
+        seq2seq = self.capabilities.encoder_decoder
+        fast: _Fast | None
+        reason: str | None
+        if hasattr(model, "peft_config") and model.active_peft_config.is_prompt_learning:
+            fast, reason = None, "its adapter puts vectors before the prompt"
+        else:
+            fast, reason = self._seq2seq(base) if seq2seq else self._shared(base)
+        if fast is not None:
+            return _Loaded(model, *fast)
+        from stepladder.engines import likelihood
+        from stepladder.engines.plain import PlainRunner
+
+        runner = PlainRunner(model, self.tokenizer, self._budget, encoder_decoder=seq2seq)
+        score = partial(
+            likelihood.plain_log_likelihoods,
+            model,
+            self._budget,
+            pad=int(self.tokenizer.pad_token_id),
+            encoder_decoder=seq2seq,
+        )
+        return _Loaded(model, runner, score, EnginePath("generate", reason))
+
+    def _shared(self, base: Any) -> tuple[_Fast | None, str | None]:
+        from stepladder.engines.cache import PrefixStore
+        from stepladder.engines.decode import SharedRunner
+        from stepladder.engines.likelihood import shared_log_likelihoods
+        from stepladder.engines.proof import prove
+
+        shared, reason = prove(base, PrefixStore(self._prefix_bytes))
+        if shared is None:
+            return None, reason
+        ends = frozenset(base.generation_config.eos_token_id)
+        runner = SharedRunner(shared, self._budget, ends=ends, tokenizer=self.tokenizer)
+        score = partial(shared_log_likelihoods, shared, self._budget)
+        return (runner, score, EnginePath("shared", None)), None
+
+    def _seq2seq(self, base: Any) -> tuple[_Fast | None, str | None]:
+        from stepladder.engines import seq2seq
+
+        proved, reason = seq2seq.prove_seq2seq(base, int(self.tokenizer.pad_token_id))
+        if proved is None:
+            return None, reason
+        runner = seq2seq.Seq2SeqRunner(proved, self.tokenizer, self._budget)
+        score = partial(seq2seq.seq2seq_log_likelihoods, proved, self._budget)
+        return (runner, score, EnginePath("encoder-decoder", None)), None
 
     def render(self, prompt: Prompt) -> str:
         return render(self.tokenizer, prompt)
@@ -134,26 +221,37 @@ class HFEngine:
         return [len(encode_prompt(self.tokenizer, prompt)) for prompt in prompts]
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> Iterator[Completion]:
-        """Completions as their batches finish, the longest prompts first. Equal prompts are asked
-        once, also when drawn, since each draws from a generator of its own."""
+        """Completions as they finish. Equal prompts are asked once, also when drawn, since each
+        draws from a generator of its own."""
+        for number, completion in self.samples(prompts, sampling, 1):
+            assert number == 0
+            yield completion
+
+    def samples(
+        self, prompts: Sequence[Prompt], sampling: Sampling, n: int
+    ) -> Iterator[tuple[int, Completion]]:
+        """`n` completions a prompt, of which number i is the one that `generate` gives with the
+        seed i higher; the prompt is computed once for all of them."""
         waiting: list[Request] = []
         for request in self._requests(prompts):
             if self._fits(request, sampling):
                 waiting.append(request)
             else:
-                yield from _spread(request, _over_context(request))
-        while waiting:
-            model = self.model  # before the clock starts
-            batch = take(waiting, budget=self.batch_tokens, room=sampling.max_new_tokens)
-            start = time.perf_counter()
-            decode = partial(self._decode, model, batch, sampling)
-            answers = self._within_memory(batch, sampling.max_new_tokens, decode)
-            if answers is None:
-                continue
-            waiting = waiting[len(batch) :]
-            seconds = (time.perf_counter() - start) / sum(len(r.places) for r in batch)
-            for request, answer in zip(batch, answers, strict=True):
-                yield from _spread(request, self._completion(request, answer, sampling, seconds))
+                for number in range(n):
+                    yield from ((number, c) for c in _spread(request, _over_context(request)))
+        if not waiting:
+            return
+        asks = [
+            Ask(place * n + number, request.ids, _seed(sampling.seed + number, request.rendered))
+            for place, request in enumerate(waiting)
+            for number in range(n)
+        ]
+        for answered in self._ready().runner.answers(asks, sampling):
+            place, number = divmod(answered.key, n)
+            request = waiting[place]
+            seconds = answered.seconds / len(request.places)
+            completion = self._completion(request, answered.answer, sampling, seconds)
+            yield from ((number, c) for c in _spread(request, completion))
 
     def stream(self, prompt: Prompt, sampling: Sampling) -> Generator[str, None, Completion]:
         """The answer in pieces as it is written; the generator's value is the whole Completion.
@@ -163,62 +261,27 @@ class HFEngine:
         request = self._requests([prompt])[0]
         if not self._fits(request, sampling):
             return _over_context(request)
-        news: queue.SimpleQueue[list[int] | _Answer | BaseException] = queue.SimpleQueue()
-        abandoned = threading.Event()
-
-        def look(tokens: list[int]) -> bool:
-            news.put(tokens)
-            return abandoned.is_set()
-
-        model = self.model
-
-        def work() -> None:
-            try:
-                decode = partial(self._decode, model, [request], sampling, look)
-                for answer in self._within_memory([request], 0, decode) or ():
-                    news.put(answer)
-            except BaseException as error:  # handed to the caller's thread, which raises it
-                news.put(error)
-
+        runner = self._ready().runner
+        ask = Ask(0, request.ids, _seed(sampling.seed, request.rendered))
         start = time.perf_counter()
-        thread = threading.Thread(target=work, daemon=True)
-        thread.start()
-        try:
-            answer = yield from self._pieces(news, sampling)
-        finally:
-            abandoned.set()
-            thread.join(timeout=1)
+        answer = yield from pieces(runner, ask, sampling, self._text)
         seconds = time.perf_counter() - start
         return self._completion(request, answer, sampling, seconds)
 
     def log_likelihood(self, pairs: Sequence[tuple[Prompt, str]]) -> list[LogLikelihood]:
         """In the order of the pairs; CheckpointError for a pair that exceeds the context."""
         seq2seq = self.capabilities.encoder_decoder
-        model, pad = self.model, int(self.tokenizer.pad_token_id)
         encoded = [encode_pair(self.tokenizer, p, a, encoder_decoder=seq2seq) for p, a in pairs]
         for number, pair in enumerate(encoded, start=1):
             self._check_pair(pair, number)
-        from stepladder.engines.likelihood import log_likelihoods
-
-        # A pair's place, by length; requests of a batch share the longest one's width.
-        waiting = gather([(str(i), [*p.prompt_ids, *p.answer_ids]) for i, p in enumerate(encoded)])
-        scores: dict[int, LogLikelihood] = {}
-        vocabulary = int(model.get_output_embeddings().weight.shape[0])
-        while waiting:
-            budget = min(self.batch_tokens, max(1, _LOGITS // vocabulary))
-            batch = take(waiting, budget=budget, room=0)
-            chosen = [encoded[request.places[0]] for request in batch]
-            score = partial(log_likelihoods, model, pad=pad, encoder_decoder=seq2seq, batch=chosen)
-            found = self._within_memory(batch, 0, score)
-            if found is not None:
-                waiting = waiting[len(batch) :]
-                scores |= {r.places[0]: s for r, s in zip(batch, found, strict=True)}
-        return [scores[place] for place in range(len(pairs))]
+        if not encoded:
+            return []
+        return self._ready().score(encoded)
 
     def close(self) -> None:
         """Frees the weights."""
-        self._model = None
-        _release_memory()
+        self._loaded = None
+        release()
 
     def _requests(self, prompts: Sequence[Prompt]) -> list[Request]:
         tokenizer = self.tokenizer
@@ -240,65 +303,6 @@ class HFEngine:
                 f"is {limit}; shorten it"
             )
 
-    def _within_memory(
-        self, batch: Sequence[Request], room: int, work: Callable[[], list[_Result]]
-    ) -> list[_Result] | None:
-        """What `work` returns; None where memory ran out and the batches are smaller from now on.
-        Raises EngineError where a single row is too much."""
-        try:
-            return work()
-        except (RuntimeError, MemoryError) as error:
-            if not out_of_memory(error):
-                raise
-            if len(batch) == 1:
-                raise EngineError(
-                    f"out of memory with a single prompt of {len(batch[0].ids)} tokens; use a "
-                    "smaller model, shorter prompts, or --dtype bfloat16"
-                ) from error
-        # Outside the handler, which would keep the failed batch's tensors alive.
-        self.batch_tokens = tokens_of(batch, room=room) // 2
-        _release_memory()
-        return None
-
-    def _decode(
-        self,
-        model: Any,
-        batch: Sequence[Request],
-        sampling: Sampling,
-        look: Callable[[list[int]], bool] | None = None,
-    ) -> list[_Answer]:
-        """One batch through `generate`; `look` sees the first row after each token."""
-        from stepladder.engines import decoding
-        from stepladder.engines.likelihood import padded
-
-        seq2seq = self.capabilities.encoder_decoder
-        pad = int(self.tokenizer.pad_token_id)
-        ids, mask = padded([r.ids for r in batch], pad, left=not seq2seq, device=model.device)
-        width = 1 if seq2seq else ids.shape[1]  # an encoder-decoder's answer has a start token
-        processors: list[Any] = []
-        criteria: list[Any] = []
-        if sampling.temperature > 0:
-            seeds = [_seed(sampling.seed, request.rendered) for request in batch]
-            processors.append(decoding.RowDraws(sampling, seeds))
-        stop = decoding.StopStrings(self.tokenizer, sampling.stop, width, len(batch))
-        criteria += [stop] if sampling.stop else []
-        criteria += [decoding.Watch(look, width)] if look else []
-        config = copy.deepcopy(model.generation_config)
-        config.update(
-            max_new_tokens=sampling.max_new_tokens, do_sample=False, num_beams=1, use_cache=True
-        )
-        with quiet():
-            output = model.generate(
-                input_ids=ids,
-                attention_mask=mask,
-                generation_config=config,
-                logits_processor=processors,
-                stopping_criteria=criteria,
-            )
-        rows = output[:, width:].tolist()
-        ends = frozenset(config.eos_token_id)
-        return [_answer(row, ends, at) for row, at in zip(rows, stop.ended, strict=True)]
-
     def _text(self, tokens: Sequence[int]) -> str:
         text = self.tokenizer.decode(
             list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False
@@ -306,53 +310,17 @@ class HFEngine:
         return str(text)
 
     def _completion(
-        self, request: Request, answer: _Answer, sampling: Sampling, seconds: float
+        self, request: Request, answer: Answer, sampling: Sampling, seconds: float
     ) -> Completion:
-        from stepladder.engines.decoding import cut_at_stop
-
-        # Not every end token is a special one to its tokenizer.
-        written = answer.tokens[:-1] if answer.finish == "end" else answer.tokens
         return Completion(
             index=request.places[0],
-            text=cut_at_stop(self._text(written), sampling.stop),
+            text=cut_at_stop(self._text(answer.written), sampling.stop),
             tokens=answer.tokens,
             tokens_in=len(request.ids),
             tokens_out=len(answer.tokens),
             seconds=seconds,
             finish=answer.finish,
         )
-
-    def _pieces(
-        self, news: queue.SimpleQueue[list[int] | _Answer | BaseException], sampling: Sampling
-    ) -> Generator[str, None, _Answer]:
-        """New text as it becomes certain, until the answer is whole."""
-        from stepladder.engines.decoding import certain_part, cut_at_stop
-
-        shown = 0
-        while True:
-            item = news.get()
-            if isinstance(item, BaseException):
-                raise item
-            if isinstance(item, _Answer):
-                written = item.tokens[:-1] if item.finish == "end" else item.tokens
-                text = cut_at_stop(self._text(written), sampling.stop)
-            else:
-                text = certain_part(self._text(item), sampling.stop)
-            if len(text) > shown:
-                yield text[shown:]
-                shown = len(text)
-            if isinstance(item, _Answer):
-                return item
-
-
-def _answer(row: Sequence[int], ends: frozenset[int], stopped: int | None) -> _Answer:
-    """What one row of the output says; behind its end stands padding, which may look like it."""
-    end = next((place + 1 for place, token in enumerate(row) if token in ends), None)
-    if stopped is not None and (end is None or stopped <= end):
-        return _Answer(tuple(row[:stopped]), "stop")
-    if end is not None:
-        return _Answer(tuple(row[:end]), "end")
-    return _Answer(tuple(row), "length")
 
 
 def _over_context(request: Request) -> Completion:
@@ -375,9 +343,3 @@ def _spread(request: Request, completion: Completion) -> Iterator[Completion]:
 def _seed(seed: int, rendered: str) -> int:
     """60 bits of a hash: a torch generator takes 64 with sign."""
     return int(content_hash([seed, rendered])[:15], 16)
-
-
-def _release_memory() -> None:
-    gc.collect()
-    if (torch := sys.modules.get("torch")) is not None and torch.cuda.is_available():
-        torch.cuda.empty_cache()
