@@ -12,10 +12,11 @@ from pathlib import Path
 
 from stepladder.adaptation import Adaptation
 from stepladder.contracts import Engine
+from stepladder.engines.opening import open_engine
 from stepladder.errors import MissingExtraError
 from stepladder.ledger import Event, Ledger
 from stepladder.metrics import build_metrics
-from stepladder.records import Checkpoint, Prompt
+from stepladder.records import Endpoint, Model, Prompt
 from stepladder.statistics import (
     WORST_PAIR_SD,
     WORST_SD,
@@ -59,6 +60,8 @@ class Foresight:
     """Verdicts that the ledger's studies have already drawn from this test split."""
     counted: str
     """How tokens were counted."""
+    endpoints: tuple[Endpoint, ...]
+    """As they were found."""
 
 
 def foresee(plan: Plan, ledger: str | Path) -> Foresight:
@@ -67,10 +70,12 @@ def foresee(plan: Plan, ledger: str | Path) -> Foresight:
     events, decided = _from_ledger(ledger, task)
     first = next((p.checkpoint for p in plan.rungs if p.checkpoint is not None), None)
     counter = _Tokenizers()
+    counted = "by each model's own tokenizer"
+    if plan.endpoints:
+        counted += ", an endpoint's (whose tokenizer is not at hand) at four characters each"
     try:
         examples = _examples(task, first, counter)
         count: CountTokens = counter.count
-        counted = "by each model's own tokenizer"
     except MissingExtraError:
         examples = _examples(task, first, None)
         count, counted = about_four_letters, "at four characters each (the extra 'hf' is missing)"
@@ -82,6 +87,7 @@ def foresee(plan: Plan, ledger: str | Path) -> Foresight:
         leakage=leakage(task),
         decided=decided,
         counted=counted,
+        endpoints=plan.endpoints,
     )
 
 
@@ -91,19 +97,18 @@ class _Tokenizers:
     def __init__(self) -> None:
         self._engines: dict[str, Engine] = {}
 
-    def engine(self, checkpoint: Checkpoint) -> Engine:
-        from stepladder.study.study import hf_engine
-
+    def engine(self, checkpoint: Model) -> Engine:
         if checkpoint.identity not in self._engines:
-            self._engines[checkpoint.identity] = hf_engine(checkpoint)
+            self._engines[checkpoint.identity] = open_engine(checkpoint)
         return self._engines[checkpoint.identity]
 
-    def count(self, checkpoint: Checkpoint, prompts: Sequence[Prompt]) -> list[int]:
-        return self.engine(checkpoint).count_tokens(prompts)
+    def count(self, checkpoint: Model, prompts: Sequence[Prompt]) -> list[int]:
+        counts = self.engine(checkpoint).count_tokens(prompts)
+        return about_four_letters(checkpoint, prompts) if counts is None else counts
 
 
 def _examples(
-    task: Task, checkpoint: Checkpoint | None, tokenizers: _Tokenizers | None
+    task: Task, checkpoint: Model | None, tokenizers: _Tokenizers | None
 ) -> tuple[ShownExample, ...]:
     if checkpoint is None:
         return ()
