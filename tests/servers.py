@@ -1,4 +1,4 @@
-"""An OpenAI-compatible server on 127.0.0.1 that answers as FakeEngine does, and fails as it is told.
+"""An OpenAI-compatible server on 127.0.0.1 that answers as FakeEngine does and fails as it is told.
 
     with FakeServer(key="secret") as server:
         server.play("500", "429 after 0.2", "cut")      # the next three requests for an answer
@@ -152,7 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         request = json.loads(body)
-        self.fake.headers.append(dict(self.headers))
+        self.fake.headers.append({k.lower(): v for k, v in self.headers.items()})
         ways = {"/v1/completions": True, "/v1/chat/completions": self.fake.chat}
         if not self._known():
             return

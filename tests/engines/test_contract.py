@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from servers import FakeServer
 
+from servers import FakeServer
 from stepladder import registry
 from stepladder.checkpoints import resolve
 from stepladder.contracts import Engine

@@ -6,8 +6,8 @@ import threading
 import time
 
 import pytest
-from servers import FakeServer
 
+from servers import FakeServer
 from stepladder.checkpoints import read_address
 from stepladder.engines.endpoint import EndpointEngine, Patience, find_out
 from stepladder.engines.endpoint.engine import OTHER_MODEL
@@ -21,7 +21,9 @@ GREEDY = Sampling(max_new_tokens=8)
 
 
 def prompts(count: int) -> list[Prompt]:
-    return [Prompt(f"word{i} two three", (Turn("user", f"word{i} two three"),)) for i in range(count)]
+    return [
+        Prompt(f"word{i} two three", (Turn("user", f"word{i} two three"),)) for i in range(count)
+    ]
 
 
 def engine_of(server: FakeServer, patience: Patience = QUICK, **settings: int) -> EndpointEngine:

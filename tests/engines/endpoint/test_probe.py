@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from servers import FakeServer
 
+from servers import FakeServer
 from stepladder.checkpoints import read_address
 from stepladder.engines.endpoint import Patience, find_out
 from stepladder.errors import CheckpointError
@@ -13,9 +13,7 @@ from stepladder.records import Endpoint, Sampling
 QUICK = Patience(request=20.0, answer=20.0, faults=2, malformed=2, first_wait=0.02)
 
 
-def found(
-    address: str, sampling: Sampling | None = None, patience: Patience = QUICK
-) -> Endpoint:
+def found(address: str, sampling: Sampling | None = None, patience: Patience = QUICK) -> Endpoint:
     return find_out(read_address(address), sampling or Sampling(), patience=patience)
 
 
