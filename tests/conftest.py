@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,17 @@ settings.register_profile(
 settings.load_profile("any machine")
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))  # makes `import servers` work whatever the import mode
+
+from servers import FakeServer  # noqa: E402
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
+    """An OpenAI-compatible server; no key of this machine's reaches it."""
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with FakeServer() as fake:
+        yield fake
 
 
 @pytest.fixture(scope="session")

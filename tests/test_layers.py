@@ -48,7 +48,7 @@ LIBRARIES: dict[str, set[str]] = {
     },
     "sandbox": set(),
     "ledger": {"sqlalchemy"},
-    "engines": {"numpy", "torch", "transformers", "peft"},
+    "engines": {"numpy", "torch", "transformers", "peft", "openai", "httpx2"},
     "retrieval": {"numpy", "bm25s"},
     "training": {"numpy", "torch", "transformers", "peft", "datasets", "safetensors"},
     "adaptation": set(),
@@ -66,7 +66,8 @@ HEAVY = {"torch", "transformers", "peft", "accelerate", "datasets", "sentence_tr
 """Seconds to import; nothing may load them before a model is in play."""
 
 DISTRIBUTIONS = {
-    "markupsafe": "jinja2",  # which is built on it
+    "httpx2": "openai",  # which is built on it
+    "markupsafe": "jinja2",  # the same
     "yaml": "pyyaml",
     "rouge_score": "rouge-score",
     "huggingface_hub": "huggingface-hub",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -43,11 +43,14 @@ class Engine(Protocol):
         """The very text that the model will read."""
         ...
 
-    def count_tokens(self, prompts: Sequence[Prompt]) -> list[int]: ...
+    def count_tokens(self, prompts: Sequence[Prompt]) -> list[int] | None:
+        """None where they cannot be counted beforehand (an endpoint)."""
+        ...
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> Iterator[Completion]:
         """One completion a prompt, in any order, each naming the prompt's index. A prompt that
-        does not fit the context gives `finish="over-context"`; nothing is ever cut."""
+        does not fit the context gives `finish="over-context"`; nothing is ever cut. An answer that
+        failed alone says so in its `failure`; EngineError ends the run."""
         ...
 
     def log_likelihood(self, pairs: Sequence[tuple[Prompt, str]]) -> list[LogLikelihood]:
@@ -56,6 +59,14 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Frees the model's memory; the engine is of no use afterwards."""
+        ...
+
+
+class StreamingEngine(Engine, Protocol):
+    """An engine that shows an answer while it is written."""
+
+    def stream(self, prompt: Prompt, sampling: Sampling) -> Generator[str, None, Completion]:
+        """The answer in pieces; the generator's value is the whole Completion."""
         ...
 
 

@@ -103,33 +103,7 @@ class Sampling:
 
 Finish = Literal["end", "stop", "length", "over-context"]
 """Why an answer ended: the end token, a stop string, max_new_tokens, or a prompt that did not fit
-(then nothing was asked)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """What an engine returns for the prompt at `index` of its list."""
-
-    index: int
-    text: str
-    """Special tokens removed, cut before the stop string, otherwise as the model wrote it."""
-    tokens: tuple[int, ...]
-    """Token ids as generated; empty where the engine cannot know them (an endpoint)."""
-    tokens_in: int
-    tokens_out: int
-    seconds: float
-    """This prompt's share of the wall time of its batch."""
-    finish: Finish
-
-
-@dataclass(frozen=True, slots=True)
-class LogLikelihood:
-    """The log-probability (nats, summed over tokens) of a given answer after a prompt."""
-
-    total: float
-    tokens: int
-    greedy: bool
-    """Whether every token of the answer is the most probable one."""
+(then nothing was answered). `end` also where an endpoint does not tell it from a stop string."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +115,37 @@ class Failure:
     machine: bool = False
     """True: the machine's fault, the answer is missing. False: the rung's own, scored as empty."""
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What an engine returns for the prompt at `index` of its list."""
+
+    index: int
+    text: str
+    """Special tokens removed, cut before the stop string, otherwise as the model wrote it."""
+    tokens: tuple[int, ...]
+    """Token ids as generated; empty where the engine cannot know them (an endpoint)."""
+    tokens_in: int | None
+    """None where an endpoint does not report it."""
+    tokens_out: int | None
+    """None where an endpoint does not report it."""
+    seconds: float
+    """This prompt's share of the wall time of its batch, or of what was asked beside it."""
+    finish: Finish | None
+    """None after a failure."""
+    failure: Failure | None = None
+    """Why there is no answer; the text is then empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLikelihood:
+    """The log-probability (nats, summed over tokens) of a given answer after a prompt."""
+
+    total: float
+    tokens: int
+    greedy: bool
+    """Whether every token of the answer is the most probable one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +200,45 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A model behind an OpenAI-compatible server. Its weights cannot be known."""
+
+    url: str
+    """Up to the part that requests are added to (`https://host/v1`); never a key in it."""
+    model: str
+    """As it is asked for."""
+    key_variable: str | None = None
+    """The environment variable that holds the key; None is the usual one."""
+    reported: str | None = None
+    """What the server calls the model that answers; None before it was asked, or where it does not
+    say."""
+    capabilities: Capabilities = Capabilities()
+    """As found out."""
+    not_taken: tuple[str, ...] = ()
+    """Parameters of a request that the server was seen to refuse, and that are done without."""
+
+    @property
+    def name(self) -> str:
+        """As the user named it."""
+        return f"{self.url}#{self.model}"
+
+    @property
+    def identity(self) -> str:
+        """A content hash of all that can be known of the model; not of its weights."""
+        chat = self.capabilities.chat
+        return content_hash(["endpoint", self.url, self.model, self.reported, chat])
+
+
+@dataclass(frozen=True, slots=True)
 class Adapter:
     """A peft adapter's folder and the content hash of its files."""
 
     folder: Path
     fingerprint: str
+
+
+Model = Checkpoint | Endpoint
+"""What can be asked: files at hand, or somebody's server."""
 
 
 @dataclass(frozen=True, slots=True)

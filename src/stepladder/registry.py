@@ -45,6 +45,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
     },
     "engines": {
         "hf": "stepladder.engines.hf:HFEngine",
+        "endpoint": "stepladder.engines.endpoint:EndpointEngine",
         "fake": "stepladder.engines.fake:FakeEngine",
     },
 }

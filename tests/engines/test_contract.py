@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from servers import FakeServer
 from stepladder import registry
 from stepladder.checkpoints import resolve
 from stepladder.contracts import Engine
+from stepladder.engines.opening import find_model
 from stepladder.records import Prompt, Sampling
 
 Make = Callable[[], Engine]
 
-ENGINES = ["hf on a decoder", "hf on an encoder-decoder", "fake"]
+ENGINES = [
+    "hf on a decoder",
+    "hf on an encoder-decoder",
+    "endpoint with chat",
+    "endpoint without chat",
+    "fake",
+]
 GREEDY = Sampling(max_new_tokens=8)
 DRAWN = replace(GREEDY, temperature=1.0, seed=1)
 
@@ -34,13 +42,17 @@ PROMPTS = [
 
 
 @pytest.fixture(scope="module", params=ENGINES)
-def make(request: pytest.FixtureRequest, tiny_llama: Path, tiny_t5: Path) -> Make:
+def make(request: pytest.FixtureRequest) -> Iterator[Make]:
+    engine = registry.load("engines", request.param.split()[0])
     if request.param == "fake":
-        engine = registry.load("engines", "fake")
-        return lambda: engine(context=64)  # type: ignore[no-any-return]
-    engine = registry.load("engines", "hf")
-    folder = tiny_t5 if "encoder-decoder" in request.param else tiny_llama
-    return lambda: engine(resolve(str(folder)))  # type: ignore[no-any-return]
+        yield lambda: engine(context=64)
+    elif request.param.startswith("endpoint"):
+        with FakeServer(context=64, chat=request.param.endswith("with chat")) as server:
+            yield lambda: engine(find_model(server.address))
+    else:
+        model = "tiny_t5" if "encoder-decoder" in request.param else "tiny_llama"
+        folder: Path = request.getfixturevalue(model)
+        yield lambda: engine(resolve(str(folder)))
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +77,10 @@ def test_every_prompt_gets_one_completion(engine: Engine, sampling: Sampling) ->
     assert sorted(c.index for c in found) == list(range(len(PROMPTS)))
     counts = engine.count_tokens(PROMPTS)
     for completion in found:
-        assert completion.tokens_in == counts[completion.index]
-        assert 0 <= completion.tokens_out <= sampling.max_new_tokens
+        assert counts is None or completion.tokens_in == counts[completion.index]
+        assert completion.tokens_in is None or completion.tokens_in > 0
+        assert completion.tokens_out is None or completion.tokens_out <= sampling.max_new_tokens
+        assert completion.failure is None
         assert completion.finish in ("end", "stop", "length")
         assert completion.seconds >= 0
 
@@ -97,7 +111,7 @@ def test_a_prompt_over_the_context_is_said_and_not_cut(engine: Engine) -> None:
     found = {c.index: c for c in engine.generate([long, PROMPTS[0]], GREEDY)}
     assert found[0].finish == "over-context"
     assert found[0].text == "" and found[0].tokens_out == 0
-    assert found[0].tokens_in == engine.count_tokens([long])[0]
+    assert [found[0].tokens_in] == (engine.count_tokens([long]) or [None])
     assert found[1].finish != "over-context"
 
 

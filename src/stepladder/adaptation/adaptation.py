@@ -5,37 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from stepladder.adaptation.prompter import Prompter
 from stepladder.adaptation.readers import Reader, TextReader, reader_from_json
-from stepladder.checkpoints import checkpoint_from_json, checkpoint_to_json
+from stepladder.checkpoints import model_from_json, model_to_json
 from stepladder.contracts import Engine
+from stepladder.engines.opening import open_engine
 from stepladder.records import (
-    Checkpoint,
     Completion,
     Failure,
     Generation,
     Json,
+    Model,
     Query,
     Sampling,
 )
-
-if TYPE_CHECKING:
-    from stepladder.engines.hf import HFEngine
 
 OVER_CONTEXT = "prompt over the context"
 
 
 @dataclass(frozen=True)
 class Adaptation:
-    """A checkpoint, a prompter, a reader, and how tokens are drawn.
+    """A checkpoint or an endpoint, a prompter, a reader, and how tokens are drawn.
 
     >>> Adaptation.load("my-summaries").answer("#Person1#: ...")   # doctest: +SKIP
     'Person1 asks ...'
     """
 
-    checkpoint: Checkpoint
+    checkpoint: Model
     prompter: Prompter = field(default_factory=Prompter)
     reader: Reader = field(default_factory=TextReader)
     sampling: Sampling = field(default_factory=Sampling)
@@ -58,8 +55,11 @@ class Adaptation:
 
     def _read(self, query: Query, rendered: str, completion: Completion) -> Generation:
         answer, failure = "", None
-        if completion.finish == "over-context":
-            failure = Failure(OVER_CONTEXT, detail=f"{completion.tokens_in} tokens")
+        if completion.failure is not None:
+            failure = completion.failure
+        elif completion.finish == "over-context":
+            tokens = completion.tokens_in
+            failure = Failure(OVER_CONTEXT, detail="" if tokens is None else f"{tokens} tokens")
         else:
             answer, failure = self.reader.read(completion.text)
         return Generation(
@@ -81,12 +81,10 @@ class Adaptation:
         """
         return next(self.generate(self._own_engine(), [Query("", text)])).answer
 
-    def _own_engine(self) -> HFEngine:
-        engine: HFEngine | None = self.__dict__["_engine"]
+    def _own_engine(self) -> Engine:
+        engine: Engine | None = self.__dict__["_engine"]
         if engine is None:
-            from stepladder.engines.hf import HFEngine
-
-            engine = HFEngine(self.checkpoint)
+            engine = open_engine(self.checkpoint)
             object.__setattr__(self, "_engine", engine)
         return engine
 
@@ -99,7 +97,7 @@ class Adaptation:
 
     def as_json(self) -> Json:
         return {
-            "checkpoint": checkpoint_to_json(self.checkpoint),
+            "checkpoint": model_to_json(self.checkpoint),
             "prompter": self.prompter.as_json(),
             "reader": self.reader.as_json(),
             "sampling": asdict(self.sampling),
@@ -108,7 +106,7 @@ class Adaptation:
     @classmethod
     def from_json(cls, data: Json) -> Adaptation:
         return cls(
-            checkpoint_from_json(data["checkpoint"]),
+            model_from_json(data["checkpoint"]),
             Prompter.from_json(data["prompter"]),
             reader_from_json(data["reader"]),
             sampling_from_json(data["sampling"]),

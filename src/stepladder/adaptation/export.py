@@ -4,8 +4,9 @@ The weights are in peft's or transformers' own format, so that plain peft and tr
 them; beside them `stepladder.json` holds prompter, reader and sampling, and README.md is the model
 card. An adaptation on one adapter keeps it as an adapter on its base; on several, they are merged.
 
-What it does not cover: an adapter's base is named (hub id or folder), not copied. Loading compares
-its content hash and refuses another one.
+What it does not cover: an adaptation on an endpoint, which has no weights to write (a folder that
+names a server and a key's variable could be made to send the key anywhere); and an adapter's base
+is named (hub id or folder), not copied. Loading compares its content hash and refuses another one.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from stepladder.adaptation.readers import reader_from_json
 from stepladder.checkpoints import load as load_model
 from stepladder.checkpoints import resolve
 from stepladder.errors import CheckpointError, OutputError
+from stepladder.records import Checkpoint, Endpoint
 
 FILE = "stepladder.json"
 FORMAT = 1
@@ -29,13 +31,18 @@ _PICKLES = (".bin", ".pt")
 
 def save(adaptation: Adaptation, folder: Path, card: str) -> None:
     """Writes `folder`, whole or not at all. Raises OutputError where it cannot."""
+    if isinstance(adaptation.checkpoint, Endpoint):
+        raise OutputError(
+            f"{adaptation.checkpoint.name} is an endpoint: there are no weights to write; the "
+            "prompt stands in the report"
+        )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputError(f"{folder} exists and is not empty; name another folder")
     part = folder.with_name(f".{folder.name}.part")
     try:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-        _write_weights(adaptation, part)
+        _write_weights(adaptation.checkpoint, part)
         data = adaptation.as_json()
         data["checkpoint"] = {"name": adaptation.checkpoint.name}
         data |= {"format": FORMAT, "identity": resolve(str(part)).identity}
@@ -76,8 +83,7 @@ def load(folder: Path) -> Adaptation:
     return Adaptation(checkpoint, prompter, reader, sampling)
 
 
-def _write_weights(adaptation: Adaptation, folder: Path) -> None:
-    checkpoint = adaptation.checkpoint
+def _write_weights(checkpoint: Checkpoint, folder: Path) -> None:
     if len(checkpoint.adapters) > 1:
         model, tokenizer = load_model(checkpoint, for_training=True)
         model.save_pretrained(folder)

@@ -5,14 +5,21 @@
     ids = encode_prompt(tokenizer, prompt)            # the one way from a Prompt to token ids
 
 `resolve` looks at files alone: it loads no weights and imports no torch. A folder holds a whole
-checkpoint in the hub's format, or a peft adapter that names its base.
+checkpoint in the hub's format, or a peft adapter that names its base. An endpoint's address
+(`https://host/v1#model`) is read here; what its server can do, `engines` find out.
 """
 
 from __future__ import annotations
 
 from stepladder.checkpoints.encoder import open_encoder
+from stepladder.checkpoints.endpoints import is_address, read_address
 from stepladder.checkpoints.fingerprints import fingerprint
-from stepladder.checkpoints.kept import checkpoint_from_json, checkpoint_to_json
+from stepladder.checkpoints.kept import (
+    checkpoint_from_json,
+    checkpoint_to_json,
+    model_from_json,
+    model_to_json,
+)
 from stepladder.checkpoints.loading import (
     DTYPES,
     Loaded,
@@ -34,11 +41,15 @@ __all__ = [
     "encode_pair",
     "encode_prompt",
     "fingerprint",
+    "is_address",
     "load",
     "load_tokenizer",
+    "model_from_json",
+    "model_to_json",
     "open_encoder",
     "out_of_memory",
     "quiet",
+    "read_address",
     "render",
     "resolve",
 ]

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from stepladder.checkpoints.endpoints import is_address
 from stepladder.checkpoints.fingerprints import fingerprint
 from stepladder.checkpoints.folders import ADAPTER_CONFIG, inspect_folder, read_json
 from stepladder.checkpoints.hub import HUB_ID, fetch
@@ -36,6 +37,8 @@ def resolve(name: str, *, revision: str | None = None, allow_pickle: bool = Fals
 
 
 def _resolve(name: str, revision: str | None, allow_pickle: bool, depth: int) -> Checkpoint:
+    if is_address(name):
+        raise CheckpointError("an endpoint's address stands where a model's folder is needed")
     if depth > _DEEPEST:
         raise CheckpointError(f"'{name}': adapters name each other as their base, in a circle")
     folder, full_name = _folder(name, revision, allow_pickle)
@@ -71,8 +74,8 @@ def _folder(name: str, revision: str | None, allow_pickle: bool) -> tuple[Path, 
     looks_local = name.startswith((".", "/", "~")) or not HUB_ID.fullmatch(repository)
     if looks_local:
         raise CheckpointError(
-            f"there is no folder '{name}'; give 'embedded', a model's folder, or a hub id such as "
-            "google/flan-t5-base"
+            f"there is no folder '{name}'; give 'embedded', a model's folder, a hub id such as "
+            "google/flan-t5-base, or an endpoint such as http://127.0.0.1:8000/v1#name"
         )
     if at and revision and at != revision:
         raise CheckpointError(f"'{name}' and the revision '{revision}' contradict each other")

@@ -17,7 +17,12 @@ from stepladder.records import Sampling
 
 @app.command()
 def ask(
-    model: Annotated[str, typer.Argument(help="'embedded', a folder, or a hub id (org/name@rev).")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="'embedded', a folder, a hub id (org/name@rev), or https://host/v1#name"
+        ),
+    ],
     prompt: Annotated[str | None, typer.Argument(help="Or - for standard input.")] = None,
     max_new_tokens: Annotated[int | None, option(Sampling, "max_new_tokens")] = None,
     temperature: Annotated[float | None, option(Sampling, "temperature")] = None,
@@ -53,8 +58,7 @@ def ask(
             raise StepladderError(f"{model} brings its own prompt; leave out --system, --revision")
         ask_adaptation(Path(model), text, settings, dtype)
         return
-    from stepladder.checkpoints import resolve
-    from stepladder.engines.hf import HFEngine
+    from stepladder.engines.opening import find_model, open_engine
 
-    checkpoint = resolve(model, revision=revision, allow_pickle=allow_pickle)
-    ask_model(HFEngine(checkpoint, dtype=dtype), text, system, sampling)
+    found = find_model(model, sampling, revision=revision, allow_pickle=allow_pickle)
+    ask_model(open_engine(found, dtype), text, system, sampling)

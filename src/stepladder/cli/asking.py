@@ -64,11 +64,11 @@ def ask_model(engine: Any, text: str, system: str | None, sampling: Sampling) ->
 def ask_adaptation(folder: Path, text: str, settings: dict[str, Any], dtype: str) -> None:
     """Prints the answer of an exported adaptation to one input of its task."""
     from stepladder.adaptation import Adaptation
-    from stepladder.engines.hf import HFEngine
+    from stepladder.engines.opening import open_engine
 
     adaptation = Adaptation.load(folder)
     adaptation = replace(adaptation, sampling=replace(adaptation.sampling, **settings))
-    engine = HFEngine(adaptation.checkpoint, dtype=dtype)
+    engine = open_engine(adaptation.checkpoint, dtype)
     generation = next(iter(adaptation.generate(engine, [Query("", text)])))
     if generation.finish == "over-context":
         raise over_context(generation.tokens_in, engine, adaptation.sampling)
@@ -81,6 +81,11 @@ def ask_adaptation(folder: Path, text: str, settings: dict[str, Any], dtype: str
 def over_context(tokens: int | None, engine: Any, sampling: Sampling) -> StepladderError:
     """What to say to a prompt that does not fit."""
     limits = engine.capabilities
+    if tokens is None:
+        return StepladderError(
+            "the prompt does not fit the context, says the server; shorten it or lower "
+            "--max-new-tokens"
+        )
     room = "" if limits.encoder_decoder else f" with room for {sampling.max_new_tokens} more"
     hint = "" if limits.encoder_decoder else " or lower --max-new-tokens"
     return StepladderError(

@@ -17,19 +17,20 @@ def check(
 ) -> None:
     """Validate a task, show prompts, find leakage, and foretell what a climb would cost.
 
-    Loads no weights and writes nothing.
+    Loads no weights and writes nothing. An endpoint is asked for a token or three.
     """
     from rich.console import Console
 
-    from stepladder.checkpoints import resolve
     from stepladder.cli.foresight import print_foresight
+    from stepladder.engines.opening import find_model
     from stepladder.study.check import foresee
     from stepladder.study.plan import make_plan
     from stepladder.tasks import Task
 
+    loaded = Task.load(task)
     plan = make_plan(
-        Task.load(task),
-        [resolve(m) for m in model or ["embedded"]],
+        loaded,
+        [find_model(m, loaded.sampling) for m in model or ["embedded"]],
         None if rungs is None else registry.split(rungs),
         requests=requests,
     )

@@ -38,14 +38,15 @@ def climb(
 
     Interrupted or killed, the same command goes on from where it was. Exit code 3: undecided.
     """
-    from stepladder.checkpoints import resolve
+    from stepladder.engines.opening import find_model
     from stepladder.report import print_table, write_html, write_json
     from stepladder.study import Study
     from stepladder.tasks import Task
 
+    loaded = Task.load(task)
     study = Study(
-        Task.load(task),
-        [resolve(m, allow_pickle=allow_pickle) for m in model or ["embedded"]],
+        loaded,
+        [find_model(m, loaded.sampling, allow_pickle=allow_pickle) for m in model or ["embedded"]],
         None if rungs is None else registry.split(rungs),
         name=name,
         requests=requests,

@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
+from stepladder.records import Endpoint
 from stepladder.report.units import DASH
 from stepladder.report.units import seconds as duration
 from stepladder.study.check import Foresight
@@ -24,6 +25,8 @@ def print_foresight(plan: Plan, foresight: Foresight, console: Console) -> None:
     )
     for note in task.notes:
         console.print(f"  {escape(note)}")
+    for endpoint in foresight.endpoints:
+        console.print(_about(endpoint), markup=False, highlight=False)
     for shown in foresight.examples:
         body = f"{escape(shown.prompt)}\n[dim]reference:[/] {escape(shown.reference)}"
         console.print(Panel(body, title=f"test item {escape(shown.id)}", title_align="left"))
@@ -37,14 +40,31 @@ def print_foresight(plan: Plan, foresight: Foresight, console: Console) -> None:
     for p in foresight.predictions:
         for note in p.notes:
             console.print(f"{p.name}: {note}", markup=False, highlight=False)
-    sources = {p.source for p in foresight.predictions}
+    console.print(_sources(foresight), markup=False, highlight=False)
+
+
+def _sources(foresight: Foresight) -> str:
+    """What the predictions rest on; an endpoint's have no seconds."""
+    said = f"Predictions, not measurements. Tokens are counted {foresight.counted}"
+    sources = {p.source for p in foresight.predictions} - {"unknown"}
+    if not sources:
+        return f"{said}."
     measured = "rates measured in earlier climbs of this ledger"
     rates = measured if "measured" in sources else "a default"
-    console.print(
-        f"Predictions, not measurements. Tokens are counted {foresight.counted}; seconds rest on "
-        f"{rates if sources != {'measured', 'default'} else rates + ', or a default'}.",
-        markup=False,
-        highlight=False,
+    both = {"measured", "default"} <= sources
+    return f"{said}; seconds rest on {rates}{', or a default' if both else ''}."
+
+
+def _about(endpoint: Endpoint) -> str:
+    """What was found out about an endpoint."""
+    able = endpoint.capabilities
+    called = f"answers as {endpoint.reported}" if endpoint.reported else "does not say its name"
+    way = "chat completions" if able.chat else "plain completions"
+    scores = "scores given answers" if able.scores else "scores no given answer"
+    context = "does not say its context" if able.context is None else f"context {able.context:,}"
+    return (
+        f"{endpoint.name} {called}: {way}, {scores}, trains nothing, {context}; its weights cannot "
+        "be known, and its time is not predicted."
     )
 
 

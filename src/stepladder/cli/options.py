@@ -10,7 +10,9 @@ import typer
 TaskFile = Annotated[Path, typer.Argument(help="The task file (YAML).")]
 Models = Annotated[
     list[str] | None,
-    typer.Option(help="Hub id, folder, or 'embedded'; may be given several times."),
+    typer.Option(
+        help="Hub id, folder, 'embedded' or https://host/v1#name; may be given several times."
+    ),
 ]
 Rungs = Annotated[
     str | None, typer.Option(help='Instead of the task\'s own: "zero-shot, lora(rank=4)".')

@@ -46,9 +46,10 @@ class Full:
         bench: Workbench,
     ) -> Adaptation:
         build = tuning.train(self, "all", base, train, dev, bench)
+        checkpoint = tuning.weights(base)
         tuned = replace(
-            base.checkpoint,
-            name=f"{base.checkpoint.name}, all weights tuned",
+            checkpoint,
+            name=f"{checkpoint.name}, all weights tuned",
             folder=build.folder,
             fingerprint=build.fingerprint,
             adapters=(),

@@ -69,8 +69,9 @@ class Lora:
         bench: Workbench,
     ) -> Adaptation:
         build = tuning.train(self, "adapter", base, train, dev, bench)
-        adapters = (*base.checkpoint.adapters, Adapter(build.folder, build.fingerprint))
-        return replace(base, checkpoint=replace(base.checkpoint, adapters=adapters))
+        checkpoint = tuning.weights(base)
+        adapters = (*checkpoint.adapters, Adapter(build.folder, build.fingerprint))
+        return replace(base, checkpoint=replace(checkpoint, adapters=adapters))
 
     def prepare(self, model: Any) -> Any:
         """The model with an adapter in it, all else frozen. Raises RungError for a target that the

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from stepladder import registry
 from stepladder.contracts import Method
 from stepladder.errors import RungError
-from stepladder.records import Checkpoint
+from stepladder.records import Model
 
 _PLUS = re.compile(r"\+(?![^(]*\))")  # not inside brackets
 
@@ -24,7 +24,7 @@ class Rung:
     def trains(self) -> bool:
         return any(method.fills is None for method in self.methods)
 
-    def check(self, checkpoint: Checkpoint) -> None:
+    def check(self, checkpoint: Model) -> None:
         """Refuses what this model cannot do."""
         for method in self.methods:
             for need in fields(method.requires):

@@ -15,7 +15,15 @@ from stepladder import registry
 from stepladder.adaptation import Adaptation
 from stepladder.contracts import TrainingMethod, Workbench
 from stepladder.errors import RungError
-from stepladder.records import Build, Example, FitSettings, Prompt, TrainingJob
+from stepladder.records import (
+    Build,
+    Checkpoint,
+    Endpoint,
+    Example,
+    FitSettings,
+    Prompt,
+    TrainingJob,
+)
 from stepladder.training import learning_rate
 
 EPOCHS = 3.0
@@ -60,18 +68,25 @@ def train(
     name = "lora" if share == "adapter" else "full"
     if not train:
         raise RungError(f"{name} needs training rows, and the task has none; give data.train")
-    fit = settled_fit(method, len(train))
+    fit, checkpoint = settled_fit(method, len(train)), weights(base)
     if method.lr is None:
-        fit = replace(fit, learning_rate=learning_rate(base.checkpoint, share))
+        fit = replace(fit, learning_rate=learning_rate(checkpoint, share))
     job = TrainingJob(
         method=registry.describe(name, method),
-        checkpoint=base.checkpoint,
+        checkpoint=checkpoint,
         train=_pairs(base, train),
         dev=_pairs(base, dev),
         fit=fit,
         seed=bench.seed,
     )
     return bench.train(job)
+
+
+def weights(base: Adaptation) -> Checkpoint:
+    """The checkpoint to train. Raises RungError for an endpoint, whose weights are out of reach."""
+    if isinstance(base.checkpoint, Endpoint):
+        raise RungError(f"{base.checkpoint.name} is an endpoint, which cannot be trained")
+    return base.checkpoint
 
 
 def settled_fit(method: TrainingMethod, rows: int) -> FitSettings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from stepladder.records import Checkpoint, Score
+from stepladder.records import Checkpoint, Model, Score
 from stepladder.study.summary import RungSummary, Summary
 
 _LOAD_ADAPTER = """\
@@ -17,9 +17,9 @@ from transformers import AutoModelForCausalLM
 model = AutoModelForCausalLM.from_pretrained("this-folder", dtype="float32")"""
 
 
-def model_card(summary: Summary, rung: RungSummary, checkpoint: Checkpoint) -> str:
+def model_card(summary: Summary, rung: RungSummary, checkpoint: Model) -> str:
     """Markdown with the hub's front matter."""
-    adapter = len(checkpoint.adapters) == 1
+    adapter = isinstance(checkpoint, Checkpoint) and len(checkpoint.adapters) == 1
     front = {
         "library_name": "peft" if adapter else "transformers",
         "base_model": rung.model,

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from stepladder.adaptation import Adaptation
 from stepladder.contracts import Engine
+from stepladder.engines.opening import open_engine
 from stepladder.errors import MissingExtraError
 from stepladder.ledger import Event, Ledger
 from stepladder.metrics import build_metrics
-from stepladder.records import Checkpoint, Prompt
+from stepladder.records import Endpoint, Model, Prompt
 from stepladder.statistics import (
     WORST_PAIR_SD,
     WORST_SD,
@@ -61,6 +62,8 @@ class Foresight:
     """Verdicts that the ledger's studies have already drawn from this test split."""
     counted: str
     """How tokens were counted."""
+    endpoints: tuple[Endpoint, ...]
+    """As they were found."""
 
 
 def foresee(plan: Plan, ledger: str | Path) -> Foresight:
@@ -70,11 +73,13 @@ def foresee(plan: Plan, ledger: str | Path) -> Foresight:
     first = next((p.checkpoint for p in plan.rungs if p.checkpoint is not None), None)
     counter = _Tokenizers()
     fit: Fit | None = None
+    counted = "by each model's own tokenizer"
+    if plan.endpoints:
+        counted += ", an endpoint's (whose tokenizer is not at hand) at four characters each"
     try:
         examples = _examples(task, first, counter)
         count: CountTokens = counter.count
         fit = partial(counter.fit, task)
-        counted = "by each model's own tokenizer"
     except MissingExtraError:
         examples = _examples(task, first, None)
         count, counted = about_four_letters, "at four characters each (the extra 'hf' is missing)"
@@ -86,6 +91,7 @@ def foresee(plan: Plan, ledger: str | Path) -> Foresight:
         leakage=leakage(task),
         decided=decided,
         counted=counted,
+        endpoints=plan.endpoints,
     )
 
 
@@ -95,15 +101,14 @@ class _Tokenizers:
     def __init__(self) -> None:
         self._engines: dict[str, Engine] = {}
 
-    def engine(self, checkpoint: Checkpoint) -> Engine:
-        from stepladder.study.study import hf_engine
-
+    def engine(self, checkpoint: Model) -> Engine:
         if checkpoint.identity not in self._engines:
-            self._engines[checkpoint.identity] = hf_engine(checkpoint)
+            self._engines[checkpoint.identity] = open_engine(checkpoint)
         return self._engines[checkpoint.identity]
 
-    def count(self, checkpoint: Checkpoint, prompts: Sequence[Prompt]) -> list[int]:
-        return self.engine(checkpoint).count_tokens(prompts)
+    def count(self, checkpoint: Model, prompts: Sequence[Prompt]) -> list[int]:
+        counts = self.engine(checkpoint).count_tokens(prompts)
+        return about_four_letters(checkpoint, prompts) if counts is None else counts
 
     def fit(self, task: Task, adaptation: Adaptation) -> tuple[Adaptation, str | None]:
         """As a climb fits a rung to the context, but for the test items alone: a rung that also
@@ -113,7 +118,7 @@ class _Tokenizers:
 
 
 def _examples(
-    task: Task, checkpoint: Checkpoint | None, tokenizers: _Tokenizers | None
+    task: Task, checkpoint: Model | None, tokenizers: _Tokenizers | None
 ) -> tuple[ShownExample, ...]:
     if checkpoint is None:
         return ()

@@ -6,6 +6,7 @@ a built rung is read back, and only the items without an answer are asked.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
@@ -15,14 +16,14 @@ from stepladder.contracts import Engine
 from stepladder.errors import EngineError, RungError, TrainingError
 from stepladder.ledger import StudyLog
 from stepladder.methods import Rung
-from stepladder.records import Checkpoint, Failure, Generation, Json, Query
+from stepladder.records import Endpoint, Failure, Generation, Json, Model, Query
 from stepladder.study.bench import StudyBench
 from stepladder.study.plan import Plan, PlannedRung
 from stepladder.study.recorded import RecordedEngine
 from stepladder.study.watch import Watcher
 from stepladder.tasks import OutputsRung, Task, read_outputs
 
-OpenEngine = Callable[[Checkpoint], Engine]
+OpenEngine = Callable[[Model], Engine]
 NO_OUTPUT = "no output in the file"
 CONTEXT_NOTE = (
     "shows {k} of {wanted} demonstrations: more do not fit the context of {context:,} tokens"
@@ -66,7 +67,7 @@ class Climber:
         self.watcher = watcher
         self._open_engine = open_engine
         self._engine: RecordedEngine | None = None
-        self._checkpoint: Checkpoint | None = None
+        self._checkpoint: Model | None = None
         self._asked = 0
         self.bench = StudyBench(log, plan.task.seed, watcher, before_training=self.close)
 
@@ -82,7 +83,7 @@ class Climber:
             self._engine.close()
         self._engine = self._checkpoint = None
 
-    def engine(self, checkpoint: Checkpoint) -> RecordedEngine:
+    def engine(self, checkpoint: Model) -> RecordedEngine:
         """The engine of a checkpoint; only one is open at a time."""
         if self._engine is None or self._checkpoint != checkpoint:
             self.close()
@@ -109,14 +110,15 @@ class Climber:
         rest = [e.query for e in self._plan.task.test if e.id not in generations]
         if rest:
             try:
-                self._ask(planned.name, adaptation, rest, generations)
+                owed = self._ask(planned.name, adaptation, rest, generations)
+                notes = (*notes, *_about_owed(owed))
             except EngineError as error:
                 failure = {"rung": planned.name, "error": str(error)}
                 self._log.append("machine-failure", failure)
                 self.watcher.say(f"{planned.name}: {error}")
         return Climbed(planned, generations, build, notes)
 
-    def _kept(self, rung: str, checkpoint: Checkpoint) -> dict[str, Generation]:
+    def _kept(self, rung: str, checkpoint: Model) -> dict[str, Generation]:
         """The answers that the log has of this rung on these very weights."""
         return {
             event.payload["id"]: generation_from_json(event.payload)
@@ -179,22 +181,34 @@ class Climber:
         adaptation: Adaptation,
         queries: Sequence[Query],
         generations: dict[str, Generation],
-    ) -> None:
-        """Asks and logs, a shard at a time."""
+    ) -> list[Failure]:
+        """Asks and logs, a shard at a time. Returns why answers are missing: the machine owes
+        them, and the next climb asks for them again."""
         self.watcher.stage(rung, "asking", len(queries))
         shard: list[Generation] = []
+        owed: list[Failure] = []
         where = {"rung": rung, "weights": adaptation.checkpoint.identity}
         done = 0
         try:
             for generation in adaptation.generate(self.engine(adaptation.checkpoint), queries):
-                shard.append(generation)
                 done += 1
                 self.watcher.reach(done)
+                if generation.failure is not None and generation.failure.machine:
+                    self._owe(rung, generation.id, generation.failure)
+                    owed.append(generation.failure)
+                    continue
+                shard.append(generation)
                 if len(shard) >= 64:
                     self._keep(where, shard, generations)
                     shard = []
         finally:
             self._keep(where, shard, generations)
+        return owed
+
+    def _owe(self, rung: str, id: str, failure: Failure) -> None:
+        error = f"{failure.cause} ({failure.detail})" if failure.detail else failure.cause
+        self._log.append("machine-failure", {"rung": rung, "id": id, "error": error})
+        self.watcher.say(f"{rung}: no answer for {id}: {error}")
 
     def _keep(
         self, where: Json, shard: Sequence[Generation], generations: dict[str, Generation]
@@ -227,7 +241,15 @@ class Climber:
         return Climbed(planned, generations, BuildCost(seconds=None), notes)
 
 
-def base_adaptation(task: Task, checkpoint: Checkpoint) -> Adaptation:
+def _about_owed(owed: Sequence[Failure]) -> list[str]:
+    """A note for the table."""
+    if not owed:
+        return []
+    causes = Counter(failure.cause for failure in owed).most_common()
+    return [f"answers missing: {', '.join(f'{n:,} by {cause}' for cause, n in causes)}"]
+
+
+def base_adaptation(task: Task, checkpoint: Model) -> Adaptation:
     """Where every rung begins: the task's instruction and reader on an untouched checkpoint."""
     prompter = Prompter(instruct(task.instruction, task.labels))
     return Adaptation(checkpoint, prompter, _reader(task), task.sampling)
@@ -242,7 +264,8 @@ def fit_to_context(
 ) -> tuple[Adaptation, str | None]:
     """Drops demonstrations, for the whole rung, until every query that fits without them fits.
 
-    Returns the adaptation and, where some were dropped, a note that says so.
+    Returns the adaptation and, where some were dropped, a note that says so. None are where tokens
+    cannot be counted beforehand: then the server says which prompts do not fit.
     """
     shown, capabilities = adaptation.prompter.demonstrations, engine.capabilities
     if shown is None or capabilities.context is None:
@@ -250,15 +273,17 @@ def fit_to_context(
     room = capabilities.context
     if not capabilities.encoder_decoder:
         room -= adaptation.sampling.max_new_tokens
-
     bare = adaptation.prompter.with_shots(0)
     counts = engine.count_tokens([bare.render(q) for q in queries])
+    if counts is None:
+        return adaptation, None
     sizes = zip(counts, range(len(queries)), strict=True)
     # The longest first: where demonstrations do not fit, that shows at once.
     able = [queries[i] for count, i in sorted(sizes, reverse=True) if count <= room]
 
     def fits(prompter: Prompter) -> bool:
-        return all(engine.count_tokens([prompter.render(q)])[0] <= room for q in able)
+        counted = (engine.count_tokens([prompter.render(q)]) for q in able)
+        return all(count is not None and count[0] <= room for count in counted)
 
     k = shown.k
     while k > 0 and not fits(adaptation.prompter.with_shots(k)):
@@ -279,4 +304,6 @@ def generation_from_json(payload: Json) -> Generation:
 def _present(adaptation: Json) -> bool:
     """Whether the files that a kept adaptation rests on are still there."""
     kept = Adaptation.from_json(adaptation).checkpoint
+    if isinstance(kept, Endpoint):
+        return True
     return kept.folder.is_dir() and all(a.folder.is_dir() for a in kept.adapters)

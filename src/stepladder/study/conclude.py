@@ -10,7 +10,7 @@ from typing import NamedTuple
 from stepladder.contracts import Metric
 from stepladder.ledger import Ledger, StudyLog
 from stepladder.metrics import warnings
-from stepladder.records import Json
+from stepladder.records import Endpoint, Json
 from stepladder.study.grade import Graded, Grader, shown_text
 from stepladder.study.plan import Plan
 from stepladder.study.provenance import origin
@@ -45,7 +45,9 @@ def conclude(outcome: Outcome, ledger: Ledger, log: StudyLog) -> Summary:
     plan, graded, task = outcome.plan, outcome.graded, outcome.plan.task
     metric = outcome.grader.deciding
     margin = None if task.target else margin_of(task, metric)
+    days = _days(outcome, log)
     verdict, bounds = _decide(outcome, metric, margin)
+    verdict = replace(verdict, notes=(*verdict.notes, *_about_endpoints(days)))
     test = task.split_fingerprint("test")
     event = {"kind": verdict.kind, "rung": verdict.rung, "sentence": verdict.sentence}
     before = log.latest("verdict")
@@ -64,7 +66,7 @@ def conclude(outcome: Outcome, ledger: Ledger, log: StudyLog) -> Summary:
         comparisons=comparisons(measured, metric, task.seed),
         items=_items(task, graded),
         crossover=_crossover(outcome, metric),
-        provenance=_provenance(outcome, test, ledger.decided(test)),
+        provenance=_provenance(outcome, test, ledger.decided(test), days),
         prices=dict(task.prices),
     )
     log.append("summary", summary.as_json())
@@ -199,11 +201,40 @@ def _task(task: Task) -> Json:
     }
 
 
-def _provenance(outcome: Outcome, test: str, decided: int) -> Json:
+def _days(outcome: Outcome, log: StudyLog) -> dict[Endpoint, list[str]]:
+    """Of each endpoint, the days (UTC) on which its answers came into this study."""
+    endpoints = outcome.plan.endpoints
+    seen: dict[str, set[str]] = {endpoint.identity: set() for endpoint in endpoints}
+    for event in log.events("generation") if endpoints else ():
+        if event.payload["weights"] in seen:
+            seen[event.payload["weights"]].add(event.time[:10])
+    return {endpoint: sorted(seen[endpoint.identity]) for endpoint in endpoints}
+
+
+def _about_endpoints(days: Mapping[Endpoint, Sequence[str]]) -> list[str]:
+    return [
+        f"{endpoint.name} is an endpoint: its weights cannot be known, so what is said of it holds "
+        f"for {endpoint.reported or 'the model, whose name was not reported,'} as it answered on "
+        f"{', '.join(on) or 'no day'}."
+        for endpoint, on in days.items()
+    ]
+
+
+def _provenance(
+    outcome: Outcome, test: str, decided: int, days: Mapping[Endpoint, Sequence[str]]
+) -> Json:
     task = outcome.plan.task
-    models = {}
+    models: dict[str, Json] = {}
     for planned in outcome.plan.rungs:
-        if planned.checkpoint is not None:
+        if isinstance(planned.checkpoint, Endpoint):
+            models[planned.checkpoint.name] = {
+                "weights": "cannot be known",
+                "model as reported": planned.checkpoint.reported,
+                "answered on": list(days[planned.checkpoint]),
+                "chat": planned.checkpoint.capabilities.chat,
+                "context": planned.checkpoint.capabilities.context,
+            }
+        elif planned.checkpoint is not None:
             models[planned.checkpoint.name] = {
                 "fingerprint": planned.checkpoint.identity,
                 "parameters": planned.checkpoint.parameters,

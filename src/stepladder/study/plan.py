@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from stepladder.checkpoints import DTYPES
+from stepladder.engines.opening import check_dtype
 from stepladder.errors import CheckpointError, MetricError, RungError, TaskError
 from stepladder.methods import Rung, parse_rung
 from stepladder.metrics import build_metrics
-from stepladder.records import Checkpoint, Json, content_hash
+from stepladder.records import Endpoint, Json, Model, content_hash
 from stepladder.tasks import OutputsRung, Task, outputs_file, read_outputs
 
 DEFAULT_RUNGS = ("zero-shot", "one-shot", "few-shot(4)", "lora", "full")
@@ -22,7 +23,7 @@ class PlannedRung:
 
     name: str
     """Unique in the study."""
-    checkpoint: Checkpoint | None
+    checkpoint: Model | None
     rung: Rung | OutputsRung
 
     @property
@@ -43,6 +44,12 @@ class Plan:
     go_on: bool = False
     """Climb on after the target is reached."""
 
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Those that are asked, each once."""
+        found = [p.checkpoint for p in self.rungs if isinstance(p.checkpoint, Endpoint)]
+        return tuple(dict.fromkeys(found))
+
     def settings(self) -> Json:
         """What makes two studies the same study."""
         return {
@@ -60,7 +67,7 @@ class Plan:
 
 def make_plan(
     task: Task,
-    checkpoints: Sequence[Checkpoint],
+    checkpoints: Sequence[Model],
     rungs: Sequence[str | OutputsRung] | None = None,
     *,
     requests: int = 100_000,
@@ -70,8 +77,7 @@ def make_plan(
     """Checks everything that can be checked without spending, and names every rung."""
     if requests < 1:
         raise TaskError(f"requests is {requests}; give the traffic to expect, 1 or more")
-    if dtype not in DTYPES:
-        raise CheckpointError(f"dtype is '{dtype}'; give one of {', '.join(DTYPES)}")
+    _check_dtype(dtype, checkpoints)
     if not task.test:
         raise TaskError(f"task '{task.name}' has no test rows; name a test split")
     _check_measures(task)
@@ -106,6 +112,13 @@ def _wanted(task: Task, rungs: Sequence[str | OutputsRung] | None) -> list[str |
         entry if file is None else OutputsRung.at(Path(file).expanduser())
         for entry, file in zip(rungs, files, strict=True)
     ]
+
+
+def _check_dtype(dtype: str, models: Sequence[Model]) -> None:
+    if dtype not in DTYPES:
+        raise CheckpointError(f"dtype is '{dtype}'; give one of {', '.join(DTYPES)}")
+    for model in models:
+        check_dtype(model, dtype)
 
 
 def _outputs_hash(rung: Rung | OutputsRung) -> str:

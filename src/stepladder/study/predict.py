@@ -18,12 +18,12 @@ from stepladder.contracts import TrainingMethod
 from stepladder.ledger import Event
 from stepladder.methods import Rung
 from stepladder.methods.tuning import settled_fit
-from stepladder.records import Build, Checkpoint, Example, Json, Prompt, TrainingJob
+from stepladder.records import Build, Endpoint, Example, Json, Model, Prompt, TrainingJob
 from stepladder.study.climb import Climbed, base_adaptation
 from stepladder.study.plan import Plan, PlannedRung
 from stepladder.tasks import OutputsRung, Task
 
-CountTokens = Callable[[Checkpoint, Sequence[Prompt]], list[int]]
+CountTokens = Callable[[Model, Sequence[Prompt]], list[int]]
 Fit = Callable[[Adaptation], tuple[Adaptation, str | None]]
 """Drops the demonstrations that do not fit the context, and says so."""
 
@@ -48,7 +48,8 @@ class Rates(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a rung is expected to cost; None where nothing is known (a file of outputs)."""
+    """What a rung is expected to cost; None where nothing is known (a file of outputs, the time
+    of an endpoint)."""
 
     name: str
     tokens_in: float | None
@@ -56,7 +57,7 @@ class Prediction:
     seconds: float | None
     """A request."""
     build_seconds: float | None
-    source: Literal["measured", "default", "given"]
+    source: Literal["measured", "default", "given", "unknown"]
     notes: tuple[str, ...] = ()
     """What will not be as the rung is named: demonstrations that do not fit."""
 
@@ -67,7 +68,7 @@ class Prediction:
         return self.build_seconds + requests * self.seconds
 
 
-def about_four_letters(_: Checkpoint, prompts: Sequence[Prompt]) -> list[int]:
+def about_four_letters(_: Model, prompts: Sequence[Prompt]) -> list[int]:
     """Tokens without a tokenizer: four characters each, the usual figure for English."""
     return [max(1, len(prompt.text) // 4) for prompt in prompts]
 
@@ -93,7 +94,9 @@ def rates(parameters: float, events: Iterable[Event]) -> Rates:
 def rate_event(climbed: Climbed, seconds: float | None, tokens: float | None) -> Json | None:
     """What a climbed rung teaches about this machine; None where nothing was measured."""
     checkpoint = climbed.planned.checkpoint
-    if checkpoint is None or not checkpoint.parameters or not seconds or not tokens:
+    if checkpoint is None or isinstance(checkpoint, Endpoint):
+        return None
+    if not checkpoint.parameters or not seconds or not tokens:
         return None
     trained = climbed.build.trained_tokens
     built = climbed.build.seconds
@@ -124,12 +127,14 @@ def predict(
             planned.name, rung.tokens_in, rung.tokens_out, rung.seconds, build, "given"
         )
     checkpoint = planned.checkpoint
-    parameters = float(checkpoint.parameters or _PARAMETERS_UNKNOWN)
-    speed = rates(parameters, events)
     dry = dry_run(rung, task, checkpoint, fit=fit)
     tokens_in = mean(count(checkpoint, dry.prompts))
     answers = [Prompt(e.references[0], ()) for e in (task.train or task.test)[:_LOOKED_AT]]
     tokens_out = min(mean(count(checkpoint, answers)) + 1, task.sampling.max_new_tokens)
+    if isinstance(checkpoint, Endpoint):  # whose size and machine are unknown
+        return Prediction(planned.name, tokens_in, tokens_out, None, 0.0, "unknown")
+    parameters = float(checkpoint.parameters or _PARAMETERS_UNKNOWN)
+    speed = rates(parameters, events)
     build_seconds = 0.0
     if dry.training is not None:
         rows = len(task.train) * dry.training.epochs
@@ -167,7 +172,7 @@ class _NoTraining:
 def dry_run(
     rung: Rung,
     task: Task,
-    checkpoint: Checkpoint,
+    checkpoint: Model,
     rows: int = _LOOKED_AT,
     fit: Fit | None = None,
 ) -> DryRun:
@@ -194,10 +199,14 @@ def dry_run(
 
 def cost_order(plan: Plan, events: Sequence[Event]) -> list[str]:
     """Names of the rungs, the cheapest at the user's traffic first; unknown costs come first too,
-    since a file of outputs costs nothing to look at.
+    since a file of outputs costs nothing to look at, and an endpoint needs no building. Where no
+    time is known, fewer tokens are cheaper.
     """
-    totals = {
-        planned.name: predict(planned, plan.task, events).total(plan.requests)
-        for planned in plan.rungs
-    }
-    return sorted(totals, key=lambda name: -1.0 if totals[name] is None else totals[name] or 0.0)
+    predictions = [predict(planned, plan.task, events) for planned in plan.rungs]
+
+    def rank(prediction: Prediction) -> tuple[float, float]:
+        total = prediction.total(plan.requests)
+        tokens = (prediction.tokens_in or 0.0) + (prediction.tokens_out or 0.0)
+        return (-1.0, tokens) if total is None else (total, 0.0)
+
+    return [prediction.name for prediction in sorted(predictions, key=rank)]

@@ -1,8 +1,8 @@
 """An engine that asks nothing twice: every completion is kept in the ledger under its address.
 
 The address is a hash of the engine's identity (weights, adapter, tokenizer, template, dtype,
-numerics version), the prompt as rendered, and the sampling with its seed. Change one of them and it
-is another answer.
+numerics version; of an endpoint, its address, the model as reported, and the day), the prompt as
+rendered, and the sampling with its seed. Change one of them and it is another answer.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from stepladder.ledger import Store
 from stepladder.records import (
     Capabilities,
     Completion,
+    Failure,
     Json,
     LogLikelihood,
     Prompt,
@@ -48,7 +49,7 @@ class RecordedEngine:
     def render(self, prompt: Prompt) -> str:
         return self._engine.render(prompt)
 
-    def count_tokens(self, prompts: Sequence[Prompt]) -> list[int]:
+    def count_tokens(self, prompts: Sequence[Prompt]) -> list[int] | None:
         return self._engine.count_tokens(prompts)
 
     def log_likelihood(self, pairs: Sequence[tuple[Prompt, str]]) -> list[LogLikelihood]:
@@ -75,7 +76,8 @@ class RecordedEngine:
     def _ask(
         self, prompts: Sequence[Prompt], addresses: Sequence[str], sampling: Sampling
     ) -> Iterator[tuple[str, Json]]:
-        """Asks and keeps, a shard at a time; what has been answered is kept whatever happens."""
+        """Asks and keeps, a shard at a time; what has been answered is kept whatever happens. What
+        the machine owes is handed on and not kept, so that it is asked for again."""
         shard: dict[str, Json] = {}
         written = time.monotonic()
         try:
@@ -83,6 +85,9 @@ class RecordedEngine:
                 self.asked += completion.finish != "over-context"
                 payload = asdict(completion)
                 del payload["index"]
+                if completion.failure is not None and completion.failure.machine:
+                    yield addresses[completion.index], payload
+                    continue
                 shard[addresses[completion.index]] = payload
                 if time.monotonic() - written > SHARD_SECONDS:
                     self._store.keep_answers(shard)
@@ -101,6 +106,8 @@ class RecordedEngine:
 
 def _at(payload: Json, places: Sequence[int]) -> Iterator[Completion]:
     """A kept answer, once for each prompt that is the same."""
+    failure = payload.get("failure")
     fields = {**payload, "tokens": tuple(payload["tokens"])}
+    fields["failure"] = Failure(**failure) if failure else None
     for index in places:
         yield Completion(index=index, **fields)

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from stepladder.adaptation import Adaptation
 from stepladder.adaptation.export import save
-from stepladder.checkpoints import resolve
-from stepladder.contracts import Engine
+from stepladder.engines.opening import find_model
+from stepladder.engines.opening import open_engine as usual_engine
 from stepladder.errors import LedgerError, nearest_name
 from stepladder.ledger import DEFAULT_LEDGER, Ledger, StudyLog
 from stepladder.methods import Rung
-from stepladder.records import Checkpoint, content_hash
+from stepladder.records import Model, content_hash
 from stepladder.study.card import model_card
 from stepladder.study.climb import Climbed, Climber, OpenEngine
 from stepladder.study.conclude import Outcome, conclude
@@ -29,13 +29,6 @@ from stepladder.study.watch import Silent, Watcher
 from stepladder.tasks import OutputsRung, Task
 
 
-def hf_engine(checkpoint: Checkpoint, dtype: str = "float32") -> Engine:
-    """The engine that studies ask by default: transformers, in this process."""
-    from stepladder.engines.hf import HFEngine
-
-    return HFEngine(checkpoint, dtype=dtype)
-
-
 class Study:
     """One climb.
 
@@ -46,7 +39,7 @@ class Study:
     def __init__(
         self,
         task: Task,
-        models: Sequence[str | Checkpoint] = ("embedded",),
+        models: Sequence[str | Model] = ("embedded",),
         rungs: Sequence[str | OutputsRung] | None = None,
         *,
         name: str | None = None,
@@ -55,12 +48,13 @@ class Study:
         dtype: str = "float32",
         ledger: str | Path = DEFAULT_LEDGER,
     ) -> None:
-        """Checks the whole plan; nothing is asked, trained or written before `climb`.
+        """Checks the whole plan; nothing is asked, trained or written before `climb`, but for the
+        few tokens by which an endpoint that is given by its address shows what it can do.
 
         `rungs` replaces the task's own; `go_on` climbs on after the target is reached. Raises the
         StepladderError of whatever cannot be.
         """
-        checkpoints = [m if isinstance(m, Checkpoint) else resolve(m) for m in models]
+        checkpoints = [find_model(m, task.sampling) if isinstance(m, str) else m for m in models]
         self.plan: Plan = make_plan(
             task, checkpoints, rungs, requests=requests, go_on=go_on, dtype=dtype
         )
@@ -74,10 +68,10 @@ class Study:
         self, watcher: Watcher | None = None, open_engine: OpenEngine | None = None
     ) -> Summary:
         """Climbs, decides, and returns what the report shows. Interrupted, it goes on from what
-        the ledger has when it is called again.
+        the ledger has when it is called again. `open_engine` stands in for the usual engines.
         """
         watcher = watcher or Silent()
-        open_engine = open_engine or partial(hf_engine, dtype=self.plan.dtype)
+        open_engine = open_engine or partial(usual_engine, dtype=self.plan.dtype)
         with Ledger.open(self.ledger) as ledger:
             log = ledger.start(self.name, self.plan.settings())
             order = self._order(ledger, log)
