@@ -17,7 +17,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from servers import FakeServer
-
 from stepladder.checkpoints import read_address
 from stepladder.engines.endpoint import EndpointEngine, find_out
 from stepladder.records import Prompt, Sampling
