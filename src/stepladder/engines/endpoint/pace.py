@@ -22,6 +22,8 @@ MOST = 64
 _BUSY = 0.5
 _SLOW = 0.75
 _SLACK = 2.0
+_JITTER = 0.1
+"""Seconds that an answer may take longer for reasons of the client's own machine."""
 _ROUND = 4
 """Answers that a median is taken of at least."""
 
@@ -83,7 +85,7 @@ class Pace:
             alone = self.limit < 2
             known = self._quickest
             self._quickest = middle if known is None or alone else min(known, middle)
-            if middle > _SLACK * self._quickest:
+            if middle > _SLACK * self._quickest + _JITTER:
                 self._lower(_SLOW, sent)
                 return
         if full:  # else the bound was not what held it back
