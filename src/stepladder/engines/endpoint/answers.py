@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from stepladder.engines.asking import cut_at_stop
 from stepladder.engines.endpoint.troubles import Trouble
 from stepladder.engines.endpoint.wire import Way
 from stepladder.records import Finish, Json, LogLikelihood
@@ -111,27 +112,6 @@ def reported(body: Json) -> str | None:
     """The model's name, where the server reports it."""
     found = body.get("model")
     return found if isinstance(found, str) and found else None
-
-
-def cut_at_stop(text: str, stop: Sequence[str]) -> str:
-    """The text before the first stop string.
-
-    >>> cut_at_stop("a cat, a dog", ["dog", ","])
-    'a cat'
-    """
-    places = [place for place in map(text.find, stop) if place >= 0]
-    return text[: min(places)] if places else text
-
-
-def certain_part(text: str, stop: Sequence[str]) -> str:
-    """The part of an unfinished text that no stop string can take back.
-
-    >>> certain_part("a cat\\nIn", ["\\nInput:"])
-    'a cat'
-    """
-    text = cut_at_stop(text, stop)
-    beginnings = (s[:n] for s in stop for n in range(1, len(s)) if text.endswith(s[:n]))
-    return text[: len(text) - max(map(len, beginnings), default=0)]
 
 
 def _malformed(what: str) -> Trouble:

@@ -23,9 +23,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from stepladder.engines.asking import certain_part
 from stepladder.engines.endpoint.answers import (
     Answer,
-    certain_part,
     read_answer,
     read_likelihood,
 )

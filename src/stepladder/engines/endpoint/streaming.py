@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stepladder.engines.endpoint.answers import Answer, cut_at_stop, read_answer
+from stepladder.engines.asking import cut_at_stop
+from stepladder.engines.endpoint.answers import Answer, read_answer
 from stepladder.engines.endpoint.troubles import Trouble
 from stepladder.engines.endpoint.wire import Way
 from stepladder.records import Json
