@@ -147,12 +147,13 @@ def plain(folder: Path) -> Any:
 
 
 def generated(
-    model: Any, rows: Sequence[Sequence[int]], new: int, batch: int
+    model: Any, rows: Sequence[Sequence[int]], new: int, batch: int, *, ordered: bool = True
 ) -> list[tuple[int, ...]]:
-    """Greedy answers of transformers' own `generate`, in batches of rows sorted by length."""
+    """Greedy answers of transformers' own `generate`, in batches, the longest rows first where
+    `ordered`."""
     import torch
 
-    order = sorted(range(len(rows)), key=lambda i: -len(rows[i]))
+    order = sorted(range(len(rows)), key=lambda i: -len(rows[i]) if ordered else i)
     answers: dict[int, tuple[int, ...]] = {}
     left = not model.config.is_encoder_decoder
     for at in range(0, len(order), batch):

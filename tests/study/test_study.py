@@ -316,3 +316,24 @@ def test_more_demonstrations_than_rows_are_refused_beforehand(
 ) -> None:
     with pytest.raises(RungError, match="needs 50 training rows"):
         Study(make_task(), [checkpoint], ["few-shot(50)"], ledger=tmp_path / "l.db")
+
+
+def test_the_log_says_how_a_model_was_asked(
+    make_task: Make, checkpoint: Checkpoint, open_fake: Callable, tmp_path: Path
+) -> None:
+    """An engine that has several ways names the one it took; asked again from the ledger alone,
+    no engine took any."""
+    from stepladder.engines.hf import EnginePath
+
+    def open_one(model: Checkpoint) -> FakeEngine:
+        engine = open_fake(model)
+        engine.path, engine.near_ties = EnginePath("generate", "it is recurrent"), 3
+        return engine
+
+    study = Study(make_task(test=12), [checkpoint], ledger=tmp_path / "ledger.db")
+    for _ in range(2):
+        study.climb(open_engine=open_one)
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        said = [event.payload for event in ledger.study(study.name).events("engine")]
+    asked = {"path": "generate", "reason": "it is recurrent", "near_ties": 3}
+    assert said == [{"weights": checkpoint.identity, **asked}]

@@ -80,6 +80,9 @@ class Climber:
         """Frees the model that is loaded."""
         if self._engine is not None:
             self._asked += self._engine.asked
+            way = self._engine.way()
+            if way is not None and self._checkpoint is not None:
+                self._log.append("engine", {"weights": self._checkpoint.identity, **way})
             self._engine.close()
         self._engine = self._checkpoint = None
 

@@ -55,6 +55,15 @@ class RecordedEngine:
     def log_likelihood(self, pairs: Sequence[tuple[Prompt, str]]) -> list[LogLikelihood]:
         return self._engine.log_likelihood(pairs)
 
+    def way(self) -> Json | None:
+        """How the model was asked and why so, and how many greedy steps all but tied; None where
+        nothing was asked, or by an engine with one way only."""
+        path = getattr(self._engine, "path", None) if self.asked else None
+        if path is None:
+            return None
+        ties = getattr(self._engine, "near_ties", None)
+        return {"path": path.name, "reason": path.reason, "near_ties": ties}
+
     def close(self) -> None:
         self._engine.close()
 
