@@ -77,9 +77,7 @@ def mean_bound(
     return low + (high - low) * (1 - bound if side == "upper" else bound)
 
 
-def _per_unit(
-    scaled: Floats, groups: Groups | None, largest: int | None
-) -> tuple[Floats, Floats]:
+def _per_unit(scaled: Floats, groups: Groups | None, largest: int | None) -> tuple[Floats, Floats]:
     """Sum and size of each unit, both divided by the largest size."""
     if groups is None:
         return scaled, np.ones(len(scaled))
