@@ -140,6 +140,13 @@ def test_without_a_target_the_worse_leave_and_the_cheapest_that_none_beats_has_w
         assert bound >= -0.01
 
 
+def test_a_cheaper_rung_that_may_yet_be_good_enough_keeps_the_race_going() -> None:
+    rows = {"a": evenly(0.7), "b": evenly(0.74)}
+    assert not Simulated(rows).race(margin=0.02).departures
+    wide = Simulated({"a": evenly(0.7), "b": evenly(0.74)}).race(margin=0.5)
+    assert wide.departures["a"].kind == "won" and wide.departures["b"].kind == "over"
+
+
 def test_all_asks_everything_and_so_does_a_rung_alone() -> None:
     race = Simulated({"a": answers(0.2), "b": answers(0.9)}).race(target=0.5, go_on=True)
     assert not race.departures

@@ -8,7 +8,9 @@ With a target the ladder is climbed lazily, in the order of predicted cost: a ru
 it is shown to reach the target, which ends the race, or to miss it, or until it has no items left;
 only then is the next one built and asked. Without a target every rung has to be compared with every
 other, so all are built, and asked in turn; who is shown to be worse than another by more than the
-margin leaves. Either way, the rungs that need no building answer a first small shard at the start.
+margin leaves, and the race ends with the cheapest rung that is shown to be within the margin of all
+others, once the cheaper ones are shown to be behind it. Either way, the rungs that need no building
+answer a first small shard at the start.
 
     race = Race(runners, rules, course)
     race.run(advance, on_departure=print)
@@ -243,20 +245,28 @@ class Race:
     def _over(self, evidence: Evidence) -> bool:
         """Whether the cheapest rung that can still be the answer is shown to be the answer."""
         live = {r.name: self.measured[r.name] for r in self._live() if r.name in self.measured}
+        cheaper: list[Measured] = []
         for name in self._by_preference():
             rung, others = live[name], [other for n, other in live.items() if n != name]
             leads = [evidence.lead_bound(o.best, rung.worst, level=self._level) for o in others]
             if all(lead < self._rules.margin for lead in leads):
+                if not all(self._behind(evidence, one, rung) for one in cheaper):
+                    return False
                 points = self._wording.points(self._rules.margin)
                 self._leave(name, "won", f"within {points} of every other")
                 self._settled(name, f"{name} is shown to be within {points} of every other")
                 return True
-            hopeless = any(
-                evidence.lowest_lead(o.worst, rung.best) >= self._rules.margin for o in others
-            )
-            if not hopeless:
-                return False
+            if all(evidence.lowest_lead(o.worst, rung.best) < self._rules.margin for o in others):
+                cheaper.append(rung)  # it may yet be within the margin of every other
         return not live
+
+    def _behind(self, evidence: Evidence, one: Measured, other: Measured) -> bool:
+        """Whether `one` is shown to be worse, and seen to be so by more than the margin. That it is
+        worse by so much need not be shown: this only ends the asking, and claims nothing."""
+        both = min(len(one.best), len(other.worst))
+        seen = evidence.value(other.worst[:both]) - evidence.value(one.best[:both])
+        shown = evidence.lead_bound(one.best, other.worst, level=self._level) < 0
+        return shown and seen > self._rules.margin
 
     def _by_preference(self) -> Iterator[str]:
         live = self._live()
