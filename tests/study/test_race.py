@@ -19,6 +19,7 @@ from stepladder.records import Capabilities, Checkpoint, Example, FitSettings
 from stepladder.statistics import mean_bound
 from stepladder.study import Silent, Study, load_summary
 from stepladder.study.calibration import Mean
+from stepladder.study.card import model_card
 from stepladder.study.evidence import Extent, Measured
 from stepladder.study.race import Course, Race, Rules, Runner
 from stepladder.study.shards import item_order, shard_ends
@@ -242,6 +243,19 @@ def test_a_training_that_is_not_needed_is_not_run_and_counted_as_saved(
     assert "1 training, predicted to take" in race.saved
     assert race.departures[-1].kind == "left out"
     assert "one-shot, predicted to cost less" in race.departures[-1].evidence
+
+
+def test_the_card_of_a_rung_names_the_items_it_was_graded_on(
+    make_task: Make, checkpoint: Checkpoint, open_fake: Callable, tmp_path: Path
+) -> None:
+    study = Study(make_task(target=TARGET), [checkpoint], ledger=tmp_path / "l.db")
+    summary = study.climb(open_engine=open_fake)
+    one = summary.rungs[1]
+    n = one.metrics[summary.deciding].n
+    card = model_card(summary, one, checkpoint)
+    assert f"Graded on {n} of 120 items." in card
+    rows = [row for row in card.splitlines() if row.startswith("| ")][1:]
+    assert [row.split(" | ")[-1] for row in rows] == ["10 |", f"{n} |", "10 |"]
 
 
 @pytest.mark.parametrize("target", [TARGET, None])
