@@ -60,7 +60,7 @@ def task_file(folder: Path, **changes: object) -> Path:
 
 def test_climb_report_export_ask(run: Callable[..., Ran], tmp_path: Path) -> None:
     task = task_file(tmp_path, target=None, margin=0.9, sampling={"max_new_tokens": 16})
-    first = run("climb", str(task), "--name", "s", "--json", "out.json")
+    first = run("climb", str(task), "--name", "s", "--all", "--json", "out.json")
     assert first.code in (0, 3), first.err
     said = json.loads((tmp_path / "out.json").read_text())
     assert [r["name"] for r in said["rungs"]] == ["zero-shot", "one-shot"]
@@ -73,7 +73,7 @@ def test_climb_report_export_ask(run: Callable[..., Ran], tmp_path: Path) -> Non
     assert "zero-shot" in page
     assert "one-shot" in page
 
-    second = run("climb", str(task), "--name", "s", "--json", "again.json")
+    second = run("climb", str(task), "--name", "s", "--all", "--json", "again.json")
     assert second.code == first.code
     assert "this run: 0 requests, 0 trainings" in second.err
     again = json.loads((tmp_path / "again.json").read_text())
@@ -184,6 +184,26 @@ def test_check_shows_what_is_to_come_loads_no_weights_and_writes_nothing(
     for expected in ("24 test", "Write the note", "few-shot(2, nearest=bm25)", "points of 100"):
         assert expected in ran.out
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_raced_climb_says_what_it_saved_and_a_stopped_one_shows_what_it_has(
+    run: Callable[..., Ran], tmp_path: Path
+) -> None:
+    task = task_file(tmp_path, target=None, margin=0.9, sampling={"max_new_tokens": 4})
+    raced = run("climb", str(task), "--name", "s", "--json", "out.json")
+    assert raced.code == 0, raced.err
+    race = json.loads((tmp_path / "out.json").read_text())["race"]
+    assert race["requests"] + race["requests_saved"] == 48 and race["requests_saved"] > 0
+    shown = " ".join(raced.out.split())
+    assert race["saved"] in shown
+    assert race["saved"] in " ".join((tmp_path / "runs/s/report.html").read_text().split())
+    with sqlite3.connect(tmp_path / "runs/ledger.db") as ledger:
+        ledger.execute("drop trigger events_are_not_deleted")
+        ledger.execute("delete from events where kind = 'summary'")
+    unfinished = run("report", "s", "--html", "partial.html")
+    assert unfinished.code == 0
+    assert "Not finished: partial results" in unfinished.out
+    assert run("export", "s", "winner").code == 2
 
 
 @pytest.mark.slow

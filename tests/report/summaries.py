@@ -9,6 +9,8 @@ from stepladder.records import Cost, Score
 from stepladder.study.summary import (
     Comparison,
     Crossover,
+    Departure,
+    Race,
     RungSummary,
     ShownAnswer,
     ShownItem,
@@ -320,7 +322,47 @@ def stopped() -> Summary:
     )
 
 
+def raced() -> Summary:
+    """Rungs that left at different numbers of items; the winner was not asked to the end either."""
+    whole = stopped()
+    left = rung("few-shot(3)", 0.2, asking(0.05))
+    left = replace(left, metrics={"rougeL": score("rougeL", 0.2, n=40)})
+    won = replace(whole.rungs[0], metrics={"rougeL": score("rougeL", 0.31, n=90)})
+    return replace(
+        whole,
+        study="raced",
+        rungs=(left, won, whole.rungs[1]),
+        comparisons=(Comparison("zero-shot", "few-shot(3)", 0.11, 0.05, 0.16, 0.01, 0.01, n=40),),
+        race=Race(
+            items=200,
+            departures=(
+                Departure("few-shot(3)", "missed", 40, "at most 24.4: it misses rougeL 25.0"),
+                Departure("zero-shot", "won", 90, "at least 25.2: it reaches rougeL 25.0"),
+                Departure("lora", "left out", 0, "zero-shot, predicted to cost less, reaches it"),
+            ),
+            requests=130,
+            requests_saved=470,
+            trainings_saved=1,
+            seconds_saved=321.4,
+        ),
+    )
+
+
+def unfinished() -> Summary:
+    """Stopped half-way: partial numbers, a rung that was not come to, no verdict."""
+    sentence = "Not finished: partial results, 130 answers so far, and no verdict yet."
+    whole = raced()
+    return replace(
+        whole,
+        study="unfinished",
+        verdict=Verdict("unfinished", None, sentence, 0.05),
+        comparisons=(),
+    )
+
+
 ALL = {
+    "raced": raced,
+    "unfinished": unfinished,
     "full": full,
     "undecided": undecided,
     "single": single,

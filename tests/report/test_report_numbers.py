@@ -138,3 +138,23 @@ def test_the_terminal_takes_names_as_text_not_markup() -> None:
 def test_metrics_without_room_are_named() -> None:
     assert "no room here for rouge1, rouge2" in terminal(summaries.full(), 80)
     assert "no room" not in terminal(summaries.full(), 100)
+
+
+@pytest.mark.parametrize("name", ["raced", "unfinished"])
+def test_all_three_say_by_which_evidence_rungs_left_and_what_that_saved(name: str) -> None:
+    summary = summaries.ALL[name]()
+    data, table = as_json(summary), " ".join(terminal(summary).split())
+    page = " ".join(Page(render_html(summary)).text.split())
+    saved = "Saved by early decisions: 470 of 600 requests and 1 training, predicted to take 321 s."
+    assert data["race"]["saved"] == saved and data["race"]["requests_saved"] == 470
+    for sentence in (
+        saved,
+        "few-shot(3) left after 40 of 200 items: at most 24.4: it misses rougeL 25.0.",
+        "lora was not asked: zero-shot, predicted to cost less, reaches it.",
+        "n = 40",
+        "n = 90",
+        "not asked yet" if name == "unfinished" else "not built",
+    ):
+        assert sentence in table and sentence in page
+    assert data["race"]["departures"][0]["evidence"] in table
+    assert Summary.from_json(json.loads(json.dumps(summary.as_json()))) == summary

@@ -12,7 +12,7 @@ from scipy.stats import binom
 
 from stepladder.contracts import Floats
 from stepladder.statistics import mean_bound
-from stepladder.statistics.betting import Side
+from stepladder.statistics.betting import Side, horizons
 
 
 def most_wrong(runs: int, alpha: float) -> int:
@@ -41,6 +41,51 @@ def test_holds_at_every_look() -> None:
         looks = (mean_bound(values[:n], alpha=0.05, horizon=120) for n in range(10, 121, 10))
         wrong += any(bound > 0.6 for bound in looks)
     assert wrong <= most_wrong(150, 0.05)
+
+
+def test_the_bound_is_where_the_gamblers_together_come_to_one_over_alpha() -> None:
+    """Played out one example at a time, as the paper writes it."""
+    values = (np.random.default_rng(3).random(90) < 0.8).astype(float).tolist()
+    alpha, planned = 0.025, 200
+
+    def highest_capital(mean: float) -> float:
+        total, squares, capital, best = 0.5, 0.25, [0.5, 0.5], 1.0
+        for count, value in enumerate(values):
+            variance = squares / (1 + count) if count else 0.25
+            for gambler, look in enumerate((planned, planned / 8)):
+                stake = (2 * np.log(1 / alpha) / (look * variance)) ** 0.5
+                capital[gambler] *= 1 + min(stake, 0.65 / mean) * (value - mean)
+            total += value
+            squares += (value - total / (2 + count)) ** 2
+            best = max(best, sum(capital))
+        return best
+
+    bound = mean_bound(np.array(values), alpha=alpha, horizon=planned)
+    assert horizons(planned) == (200.0, 25.0) and horizons(100) == (100.0,)
+    assert highest_capital(bound) == pytest.approx(1 / alpha, rel=1e-4)
+
+
+def test_large_differences_are_seen_early_among_many_examples() -> None:
+    """.60 against .80 among 1,000: one gambler, sized for the last, would need 150 on median."""
+    rng, needed = np.random.default_rng(0), []
+    for _ in range(60):
+        lead = (rng.random(1000) < 0.8) * 1.0 - (rng.random(1000) < 0.6)
+        seen = (
+            n
+            for n in range(10, 1001, 10)
+            if mean_bound(lead[:n], alpha=0.025, low=-1.0, horizon=1000) > 0
+        )
+        needed.append(next(seen))
+    assert np.median(needed) <= 110
+
+
+def test_groups_at_an_early_look_are_measured_by_the_largest_there_is() -> None:
+    values, groups = np.ones(40), np.repeat(np.arange(20), 2)
+    seen = mean_bound(values, alpha=0.05, groups=groups, horizon=40)
+    planned = mean_bound(values, alpha=0.05, groups=groups, horizon=40, largest=10)
+    assert 0 < planned < seen
+    with pytest.raises(ValueError, match="more than the largest"):
+        mean_bound(values, alpha=0.05, groups=groups, largest=1)
 
 
 def clustered(rng: np.random.Generator) -> tuple[Floats, Floats]:

@@ -100,9 +100,9 @@ def test_a_server_that_goes_down_leaves_the_rest_missing(
 ) -> None:
     task = make_task(200, target={"metric": "exact_match(case=yes)", "at_least": 0.8})
     study = Study(task, [loud_server.address], ["zero-shot"], ledger=tmp_path / "l.db")
-    loud_server.fault = lambda request: "503" if len(loud_server.asked) > 80 else None
+    loud_server.fault = lambda request: "503" if len(loud_server.asked) > 15 else None
     summary = study.climb(open_engine=open_quick)  # type: ignore[arg-type]
-    assert 60 <= summary.rungs[0].missing <= 140
+    assert 170 <= summary.rungs[0].missing < 200
     assert "answers are missing" in summary.verdict.sentence
 
 

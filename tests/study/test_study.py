@@ -31,11 +31,20 @@ def test_the_cheapest_rung_that_reaches_the_target_wins_and_costlier_ones_are_le
     summary = study.climb(open_engine=open_fake)
     assert (summary.verdict.kind, summary.verdict.rung) == ("reached", "one-shot")
     states = {r.name: r.state for r in summary.rungs}
-    assert states == {"zero-shot": "measured", "one-shot": "measured", "few-shot(3)": "skipped"}
-    zero, one, _ = summary.rungs
-    assert zero.metrics[summary.deciding].value == 0.0
-    assert one.metrics[summary.deciding].value == 1.0
-    assert summary.provenance["work in the last run"]["requests asked"] == 240
+    assert states == dict.fromkeys(("zero-shot", "one-shot", "few-shot(3)"), "measured")
+    zero, one, few = (rung.metrics[summary.deciding] for rung in summary.rungs)
+    assert (zero.value, one.value) == (0.0, 1.0)
+    # All three answer a first shard; one-shot alone is asked on, until it is shown to reach it.
+    assert zero.n == few.n == 10 < one.n < 50
+    assert summary.provenance["work in the last run"]["requests asked"] == 20 + one.n
+    assert summary.race is not None
+    assert [(d.rung, d.kind, d.items) for d in summary.race.departures] == [
+        ("zero-shot", "missed", 10),
+        ("one-shot", "won", one.n),
+        ("few-shot(3)", "over", 10),
+    ]
+    assert summary.race.requests_saved == 360 - 20 - one.n
+    assert f"({one.n} of 120 items)" in summary.verdict.sentence
 
 
 def test_that_rungs_are_left_out_is_said_only_where_some_are(
@@ -52,7 +61,7 @@ def test_that_rungs_are_left_out_is_said_only_where_some_are(
     for rungs, lines in ((["one-shot", "few-shot(3)"], 1), (["zero-shot", "one-shot"], 0)):
         said = Said()
         Study(task, [checkpoint], rungs, ledger=tmp_path / "l.db").climb(said, open_fake)
-        assert len(said.lines) == lines
+        assert sum("asked no further" in line for line in said.lines) == lines
 
 
 def test_all_climbs_on_and_asks_nothing_twice(
@@ -60,12 +69,15 @@ def test_all_climbs_on_and_asks_nothing_twice(
 ) -> None:
     task = make_task(target={"metric": "exact_match(case=yes)", "at_least": 0.8})
     ledger = tmp_path / "ledger.db"
-    Study(task, [checkpoint], name="s", ledger=ledger).climb(open_engine=open_fake)
+    raced = Study(task, [checkpoint], name="s", ledger=ledger).climb(open_engine=open_fake)
     summary = Study(task, [checkpoint], name="s", go_on=True, ledger=ledger).climb(
         open_engine=open_fake
     )
-    assert [r.state for r in summary.rungs] == ["measured"] * 3
-    assert summary.provenance["work in the last run"]["requests asked"] == 120
+    assert {r.metrics[summary.deciding].n for r in summary.rungs} == {120}
+    assert raced.race is not None and summary.race is not None
+    asked = summary.provenance["work in the last run"]["requests asked"]
+    assert asked == raced.race.requests_saved > 0
+    assert (summary.race.requests_saved, summary.race.departures) == (0, ())
     again = Study(task, [checkpoint], name="other", go_on=True, ledger=ledger).climb(
         open_engine=open_fake
     )
@@ -101,7 +113,9 @@ def test_an_interrupted_climb_goes_on_where_it_was(
     with pytest.raises(LedgerError, match="not finished"):
         load_summary(ledger, study.name)
     summary = study.climb(open_engine=open_fake)
-    assert summary.provenance["work in the last run"]["requests asked"] == 360 - 99
+    assert summary.race is not None
+    asked = summary.provenance["work in the last run"]["requests asked"]
+    assert asked == summary.race.requests - 99
 
 
 def test_answers_that_the_machine_owes_leave_the_verdict_undecided(
@@ -110,18 +124,19 @@ def test_answers_that_the_machine_owes_leave_the_verdict_undecided(
     task = make_task(target={"metric": "exact_match(case=yes)", "at_least": 0.8})
     study = Study(task, [checkpoint], ["one-shot"], ledger=tmp_path / "ledger.db")
     answer = lambda p: " " + p.rsplit("Input: ", 1)[1].removesuffix("\nOutput:").upper()  # noqa: E731
-    down = study.climb(open_engine=lambda c: FakeEngine(answer, fail_after=60))
+    down = study.climb(open_engine=lambda c: FakeEngine(answer, fail_after=12))
     (rung,) = down.rungs
-    assert rung.missing == 60
+    assert rung.missing == 108
     assert down.verdict.kind == "undecided"
-    assert "60 answers are missing" in down.verdict.sentence
+    assert "108 answers are missing" in down.verdict.sentence
     score = rung.metrics[down.deciding]
     assert score.value is None
-    assert (score.low, score.high, score.n) == (0.5, 1.0, 60)
+    assert (score.low, score.high, score.n) == (0.1, 1.0, 12)
     up = study.climb(open_engine=lambda c: FakeEngine(answer))
     assert up.rungs[0].missing == 0
     assert up.verdict.kind == "reached"
-    assert up.provenance["work in the last run"]["requests asked"] == 60
+    n = up.rungs[0].metrics[up.deciding].n
+    assert up.provenance["work in the last run"]["requests asked"] == n - 12
 
 
 def test_demonstrations_that_do_not_fit_are_dropped_for_the_whole_rung_and_said(
@@ -251,7 +266,7 @@ def test_a_name_with_other_settings_is_refused_and_nothing_lost(
 def test_the_log_holds_every_generation_and_score(
     make_task: Make, checkpoint: Checkpoint, open_fake: Callable, tmp_path: Path
 ) -> None:
-    study = Study(make_task(), [checkpoint], name="s", ledger=tmp_path / "ledger.db")
+    study = Study(make_task(), [checkpoint], name="s", go_on=True, ledger=tmp_path / "ledger.db")
     study.climb(open_engine=open_fake)
     with Ledger.open(tmp_path / "ledger.db") as ledger:
         log = ledger.study("s")

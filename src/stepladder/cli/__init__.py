@@ -12,7 +12,10 @@ from importlib import import_module
 from stepladder.cli.app import INTERRUPTED, app, leave
 from stepladder.errors import StepladderError
 
-COMMANDS = ("climb", "check", "init", "samples", "ask", "score", "report", "export")
+COMMANDS = (
+    *("climb", "check", "init", "samples", "ask", "score", "report", "export"),
+    "calibrate",
+)
 
 
 def main() -> None:

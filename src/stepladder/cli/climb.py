@@ -22,7 +22,7 @@ def climb(
     name: Annotated[str | None, typer.Option(help="The study's name in the ledger.")] = None,
     requests: Requests = 100_000,
     go_on: Annotated[
-        bool, typer.Option("--all", help="Climb on after a rung has reached the target.")
+        bool, typer.Option("--all", help="Ask every rung everything, whatever is decided.")
     ] = False,
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
     ledger: LedgerUrl = "runs/ledger.db",

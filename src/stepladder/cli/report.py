@@ -1,4 +1,4 @@
-"""`stepladder report`: a finished study as a table, a page and JSON, from the ledger alone."""
+"""`stepladder report`: a study as a table, a page and JSON, from the ledger alone."""
 
 from __future__ import annotations
 
@@ -22,13 +22,16 @@ def report(
     ] = None,
     json: Annotated[Path | None, typer.Option(help="Write the summary here as JSON.")] = None,
 ) -> None:
-    """Show what a study found, and write its report; nothing is asked or trained."""
+    """Show what a study found, and write its report; nothing is asked or trained.
+
+    Of a study that is not finished, the partial table is shown.
+    """
     from stepladder.report import print_table, write_html, write_json
     from stepladder.study import load_summary
 
     page = html or Path("runs") / study / "report.html"
     refuse_unwritable(page, json)
-    summary = load_summary(ledger, study)
+    summary = load_summary(ledger, study, partial=True)
     print_table(summary)
     write_html(summary, page)
     if json is not None:

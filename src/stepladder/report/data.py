@@ -22,9 +22,11 @@ def as_json(summary: Summary) -> Json:
     0 to 100), times are seconds, sizes bytes; what is not known is None.
 
     A rung's `costs` hold `total_seconds` at the summary's `requests`, and `money` where the user
-    gave prices.
+    gave prices; `race` has the sentence of what was `saved`.
     """
     data: Json = _plain(summary.as_json())
+    if summary.race is not None:
+        data["race"]["saved"] = summary.race.saved
     for rung, row in zip(summary.rungs, data["rungs"], strict=True):
         del row["cost"]
         costs = known_cost(rung.cost)

@@ -77,6 +77,7 @@ class _Pair(NamedTuple):
     interval: str
     p: str
     p_holm: str
+    n: str
 
 
 def _pair(pair: Comparison, summary: Summary) -> _Pair:
@@ -89,6 +90,7 @@ def _pair(pair: Comparison, summary: Summary) -> _Pair:
         interval=units.interval(pair.low, pair.high, times),
         p=units.probability(pair.p),
         p_holm=units.probability(pair.p_holm),
+        n=units.DASH if pair.n is None else f"{pair.n:,}",
     )
 
 

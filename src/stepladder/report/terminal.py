@@ -68,7 +68,7 @@ def _cells(row: Row, metrics: tuple[MetricView, ...]) -> Iterator[Text]:
     yield Text(">" if row.winner else "")
     yield Text(row.name)
     if row.absence:
-        yield Text("failed", style="red") if row.error else Text("not built")
+        yield Text("failed", style="red") if row.error else Text(row.absence.split(":")[0])
         yield from (Text("") for _ in range(len(metrics) + 3))
         return
     for metric in metrics:
@@ -76,6 +76,8 @@ def _cells(row: Row, metrics: tuple[MetricView, ...]) -> Iterator[Text]:
         cell = Text(score.text if score else units.DASH)
         if score:
             cell.append(f"\n{score.interval.replace(' to ', '-')}", style="dim not bold")
+            if len(metric.ns) > 1:
+                cell.append(f"\nn = {score.n:,}", style="dim not bold")
         yield cell
     yield from (Text(row.costs[name]) for name in ("seconds", "build", "total"))
     failures = Text(f"{row.failed:,}")
@@ -99,6 +101,8 @@ def _remarks(summary: Summary, view: View, left_out: tuple[MetricView, ...]) -> 
             yield Text(units.legible(f"failures of {row.name}: {causes}"))
         for note in row.notes:
             yield Text(units.legible(f"{row.name}: {note}"))
+    for line in view.race:
+        yield Text(line)
     for note in summary.verdict.notes:
         yield Text(units.legible(note))
     if summary.crossover:

@@ -19,11 +19,13 @@ KINDS = {
     "not-reached": "target missed by every rung",
     "good-enough": "good enough",
     "undecided": "undecided",
+    "unfinished": "not finished",
 }
 _ABSENCE = {
     "failed": "failed to build",
     "skipped": "not built: a cheaper rung had reached the target",
 }
+_NOT_YET = "not asked yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ class View:
     bounded: bool
     """Whether any rung has anytime-valid bounds."""
     priced: bool
+    race: tuple[str, ...]
+    """How the rungs left the race, a sentence each, and what that saved."""
 
     @property
     def winner(self) -> Row | None:
@@ -113,7 +117,22 @@ def look(summary: Summary) -> View:
         sample=" or ".join(f"{n:,}" for n in ns) if ns else units.DASH,
         bounded=any(row.bounds != units.DASH for row in rows),
         priced=bool(summary.prices),
+        race=_race(summary),
     )
+
+
+def _race(summary: Summary) -> tuple[str, ...]:
+    race = summary.race
+    if race is None:
+        return ()
+    lines = [*(d.sentence(race.items) for d in race.departures), race.saved]
+    return tuple(units.legible(line) for line in lines if line)
+
+
+def _absence(rung: RungSummary, summary: Summary) -> str | None:
+    if rung.state == "skipped" and summary.verdict.kind == "unfinished":
+        return _NOT_YET
+    return _ABSENCE.get(rung.state)
 
 
 def _on_scale(value: float | None, times: float | None) -> str | None:
@@ -148,7 +167,7 @@ def _row(number: int, rung: RungSummary, summary: Summary) -> Row:
         name=units.legible(rung.name),
         model=units.legible(rung.model),
         winner=rung.name == summary.verdict.rung,
-        absence=_ABSENCE.get(rung.state),
+        absence=_absence(rung, summary),
         error=(rung.error or "no reason was given") if rung.state == "failed" else None,
         scores={name: _measured(score) for name, score in rung.metrics.items()},
         bounds=units.bounds(rung.lower, rung.upper, score.times if score else 1.0),

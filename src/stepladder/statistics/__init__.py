@@ -10,7 +10,7 @@ Nothing here knows what a rung, a metric or a prompt is.
 
 from stepladder.statistics.betting import Side, mean_bound
 from stepladder.statistics.intervals import Interval, confidence_interval
-from stepladder.statistics.jackknife import Jackknife, corpus_bound, jackknife
+from stepladder.statistics.jackknife import LOOKS, Jackknife, corpus_bound, jackknife
 from stepladder.statistics.levels import (
     WORST_PAIR_SD,
     WORST_SD,
@@ -18,12 +18,14 @@ from stepladder.statistics.levels import (
     detectable_difference,
     items_needed,
     margin_level,
+    share_limit,
     target_level,
 )
 from stepladder.statistics.randomisation import approximate_randomisation, holm
 from stepladder.statistics.units import Aggregate, Groups
 
 __all__ = [
+    "LOOKS",
     "WORST_PAIR_SD",
     "WORST_SD",
     "Aggregate",
@@ -41,5 +43,6 @@ __all__ = [
     "jackknife",
     "margin_level",
     "mean_bound",
+    "share_limit",
     "target_level",
 ]

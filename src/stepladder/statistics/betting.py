@@ -7,7 +7,8 @@ in this sense; the upper bound is the same game played with the values mirrored.
 
 The game is the hedged-capital one of Waudby-Smith & Ramdas 2024, "Estimating means of bounded
 random variables by betting", JRSS B 86 (sections 4.1 to 4.3, one side of it), with their
-predictable plug-in stakes: stake t knows examples 1 to t-1 alone.
+predictable plug-in stakes: stake t knows examples 1 to t-1 alone. Capital is split among gamblers
+whose stakes are sized for an early, a middle or the last look; their sum is a fair game as well.
 
     mean_bound(right, alpha=0.025)          # 0.74: the mean is at least that
 
@@ -28,6 +29,10 @@ Side = Literal["lower", "upper"]
 
 _BOLDEST = 0.65
 """Share of the capital that one example may cost at most; chosen by power in simulations."""
+_EARLIER = 8.0
+"""Ratio of one gambler's horizon to the next earlier one's."""
+_EARLIEST = 16.0
+"""No gambler sizes stakes for fewer examples: nothing is decided by then."""
 _HALVINGS = 30
 _ROUNDING = 1e-9
 """So far outside of its range a value may lie for its last bits alone."""
@@ -42,6 +47,7 @@ def mean_bound(
     high: float = 1.0,
     groups: Groups | None = None,
     horizon: int | None = None,
+    largest: int | None = None,
 ) -> float:
     """A one-sided bound on the mean of values in [low, high], wrong with probability <= alpha.
 
@@ -51,8 +57,9 @@ def mean_bound(
     number, the same at every look.
 
     With `groups` the unit is the group and the mean that of all examples, E[sum] / E[size]: the
-    gambler bets on the sum of (value - m) over a group, divided by the largest group's size. The
-    largest group given is taken for the largest there is.
+    gambler bets on the sum of (value - m) over a group, divided by `largest`, the size of the
+    largest group that there is, by default of those given; who looks before the last example must
+    give the same at every look.
 
     Raises ValueError for a value outside of [low, high] or an alpha outside of (0, 1).
     """
@@ -65,30 +72,47 @@ def mean_bound(
     scaled = np.clip((values - low) / (high - low), 0.0, 1.0)
     if side == "upper":
         scaled = 1 - scaled
-    sums, sizes = _per_unit(scaled, groups)
+    sums, sizes = _per_unit(scaled, groups, largest)
     bound = _lower(sums, sizes, alpha, horizon or len(sums))
     return low + (high - low) * (1 - bound if side == "upper" else bound)
 
 
-def _per_unit(scaled: Floats, groups: Groups | None) -> tuple[Floats, Floats]:
+def _per_unit(scaled: Floats, groups: Groups | None, largest: int | None) -> tuple[Floats, Floats]:
     """Sum and size of each unit, both divided by the largest size."""
     if groups is None:
         return scaled, np.ones(len(scaled))
     members = units(len(scaled), groups)
     sizes = np.array([len(rows) for rows in members], dtype=np.float64)
     sums = np.array([scaled[rows].sum() for rows in members])
-    largest = sizes.max(initial=1.0)
-    return sums / largest, sizes / largest
+    whole = float(largest or sizes.max(initial=1.0))
+    if sizes.max(initial=1.0) > whole:
+        raise ValueError(f"a group has {sizes.max():.0f} examples, more than the largest, {whole}")
+    return sums / whole, sizes / whole
+
+
+def horizons(planned: int) -> tuple[float, ...]:
+    """The looks that stakes are sized for, in units: the last one, and earlier ones where there is
+    room. One horizon alone would be slow to see a large difference among many units.
+
+    >>> horizons(1000)
+    (1000.0, 125.0)
+    """
+    found = [float(planned)]
+    while found[-1] / _EARLIER >= _EARLIEST:
+        found.append(found[-1] / _EARLIER)
+    return tuple(found)
 
 
 def _stakes(sums: Floats, sizes: Floats, alpha: float, horizon: int) -> Floats:
-    """How much to bet on each unit, from the units before it: sqrt(2 log(1/alpha) / (n variance)),
-    the stake that is best for a look after n units."""
+    """How much each gambler bets on each unit, from the units before it, shape (gamblers, units):
+    sqrt(2 log(1/alpha) / (n variance)), the stake that is best for a look after n units."""
     means = (0.5 + np.cumsum(sums)) / (1 + np.cumsum(sizes))
     squares = (sums - means * sizes) ** 2
     variances = (0.25 + np.cumsum(squares)) / (1 + np.arange(1, len(sums) + 1))
     known = np.concatenate([[0.25], variances[:-1]])
-    return np.sqrt(2 * log(1 / alpha) / (horizon * known))
+    looks = np.array(horizons(horizon))[:, None]
+    stakes: Floats = np.sqrt(2 * log(1 / alpha) / (looks * known))
+    return stakes
 
 
 def _lower(sums: Floats, sizes: Floats, alpha: float, horizon: int) -> float:
@@ -103,10 +127,12 @@ def _lower(sums: Floats, sizes: Floats, alpha: float, horizon: int) -> float:
     if seen < 2.0**-_HALVINGS:
         return 0.0
     stakes = _stakes(sums, sizes, alpha, horizon)
+    enough = log(len(stakes) / alpha)  # gamblers begin with equal shares of 1
 
     def ruled_out(mean: float) -> bool:
         gains = np.minimum(stakes, _BOLDEST / mean) * (sums - mean * sizes)
-        return bool(np.cumsum(np.log1p(gains)).max(initial=0.0) >= log(1 / alpha))
+        capital = np.logaddexp.reduce(np.cumsum(np.log1p(gains), axis=1), axis=0)
+        return bool(capital.max() >= enough)
 
     below, above = 0.0, seen
     for _ in range(_HALVINGS):

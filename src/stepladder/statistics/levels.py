@@ -107,3 +107,15 @@ def items_needed(
         middle = ceil((few + many) / 2)
         few, many = (few, middle) if enough(middle) else (middle, many)
     return many
+
+
+def share_limit(counted: int, of: int, level: float = 0.05) -> float:
+    """A one-sided upper limit on a probability of which `counted` in `of` were seen (Clopper &
+    Pearson 1934), wrong with probability at most `level`.
+
+    >>> round(share_limit(0, 59), 3)
+    0.05
+    """
+    from scipy.stats import beta
+
+    return 1.0 if counted == of else float(beta.ppf(1 - level, counted + 1, of - counted))

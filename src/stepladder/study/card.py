@@ -30,7 +30,10 @@ def model_card(summary: Summary, rung: RungSummary, checkpoint: Model) -> str:
     seq2seq = checkpoint.capabilities.encoder_decoder
     code = _LOAD_ADAPTER if adapter else _LOAD_WHOLE
     loads = code.replace("CausalLM", "Seq2SeqLM") if seq2seq else code
-    rows = [f"| {r.name} | {_cell(r, summary.deciding)} |" for r in summary.rungs]
+    rows = [
+        f"| {r.name} | {_cell(r, summary.deciding)} | {_items(r, summary.deciding)} |"
+        for r in summary.rungs
+    ]
     return "\n".join(
         [
             "---",
@@ -42,11 +45,11 @@ def model_card(summary: Summary, rung: RungSummary, checkpoint: Model) -> str:
             "",
             f"> {summary.verdict.sentence}",
             "",
-            f"| rung | {summary.deciding} (95 % interval), on a scale of 0 to 100 |",
-            "|---|---|",
+            f"| rung | {summary.deciding} (95 % interval), on a scale of 0 to 100 | items |",
+            "|---|---|---|",
             *rows,
             "",
-            f"Graded on {summary.task['rows']['test']} test items. `{_signature(rung, summary)}`",
+            _graded(rung, summary),
             "",
             "## Use",
             "",
@@ -69,9 +72,17 @@ def model_card(summary: Summary, rung: RungSummary, checkpoint: Model) -> str:
     )
 
 
-def _signature(rung: RungSummary, summary: Summary) -> str:
+def _graded(rung: RungSummary, summary: Summary) -> str:
+    """On how many items, and how; a race may have ended before the last one."""
     found = rung.metrics.get(summary.deciding)
-    return found.signature if found else summary.deciding
+    if found is None:
+        return f"Not graded: no answers were asked of this rung. `{summary.deciding}`"
+    return f"Graded on {found.n:,} of {summary.task['rows']['test']:,} items. `{found.signature}`"
+
+
+def _items(rung: RungSummary, deciding: str) -> str:
+    found = rung.metrics.get(deciding)
+    return f"{found.n:,}" if found else "-"
 
 
 def _cell(rung: RungSummary, deciding: str) -> str:

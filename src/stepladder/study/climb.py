@@ -1,14 +1,17 @@
-"""Climbs one rung: builds its adaptation, fits it to the context, asks every test item.
+"""Climbs one rung: builds its adaptation, fits it to the context, asks it test items.
 
 Everything that is finished is in the study's log, so a study that was killed goes on from there:
 a built rung is read back, and only the items without an answer are asked.
+
+    climbed = climber.enter(planned)
+    climbed = climber.ask(climbed, queries[:10])
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from stepladder.adaptation import Adaptation, LabelReader, Prompter, TextReader
 from stepladder.adaptation.prompter import instruct
@@ -49,11 +52,24 @@ class Climbed:
 
     planned: PlannedRung
     generations: Mapping[str, Generation]
-    """By test id; an id that is not there is an answer that the machine owes."""
+    """By test id."""
     build: BuildCost = BuildCost()
     notes: tuple[str, ...] = ()
     error: str | None = None
-    skipped: bool = False
+    """Why it could not be built."""
+    owed: Mapping[str, Failure] = field(default_factory=dict)
+    """By test id, answers that failed alone for the machine's fault."""
+    halted: bool = False
+    """The machine failed while it was asked: all that it has not answered is owed."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The notes, and why answers are missing."""
+        causes = Counter(failure.cause for failure in self.owed.values()).most_common()
+        if not causes:
+            return self.notes
+        missing = ", ".join(f"{n:,} by {cause}" for cause, n in causes)
+        return (*self.notes, f"answers missing: {missing}")
 
 
 class Climber:
@@ -69,6 +85,7 @@ class Climber:
         self._engine: RecordedEngine | None = None
         self._checkpoint: Model | None = None
         self._asked = 0
+        self._adaptations: dict[str, Adaptation] = {}
         self.bench = StudyBench(log, plan.task.seed, watcher, before_training=self.close)
 
     @property
@@ -94,11 +111,11 @@ class Climber:
             self._checkpoint = checkpoint
         return self._engine
 
-    def climb(self, planned: PlannedRung) -> Climbed:
-        """Builds and asks one rung.
+    def enter(self, planned: PlannedRung) -> Climbed:
+        """Builds a rung, with the answers that the log has of it already.
 
-        A rung that cannot be built and a machine that does not answer are told in the outcome. A
-        model that cannot be loaded raises CheckpointError, since no rung on it could be asked.
+        A rung that cannot be built is told in the outcome. A model that cannot be loaded raises
+        CheckpointError, since no rung on it could be asked.
         """
         if isinstance(planned.rung, OutputsRung):
             return self._outputs(planned, planned.rung)
@@ -109,17 +126,25 @@ class Climber:
             self._log.append("rung-failed", {"rung": planned.name, "error": str(error)})
             self.watcher.say(f"{planned.name}: {error}")
             return Climbed(planned, {}, error=str(error))
-        generations = self._kept(planned.name, adaptation.checkpoint)
-        rest = [e.query for e in self._plan.task.test if e.id not in generations]
-        if rest:
-            try:
-                owed = self._ask(planned.name, adaptation, rest, generations)
-                notes = (*notes, *_about_owed(owed))
-            except EngineError as error:
-                failure = {"rung": planned.name, "error": str(error)}
-                self._log.append("machine-failure", failure)
-                self.watcher.say(f"{planned.name}: {error}")
-        return Climbed(planned, generations, build, notes)
+        self._adaptations[planned.name] = adaptation
+        return Climbed(planned, self._kept(planned.name, adaptation.checkpoint), build, notes)
+
+    def ask(self, climbed: Climbed, queries: Sequence[Query]) -> Climbed:
+        """The rung with these queries answered; it is halted where the machine does not answer."""
+        known = climbed.generations.keys() | climbed.owed.keys()
+        rest = [query for query in queries if query.id not in known]
+        if not rest or climbed.halted or isinstance(climbed.planned.rung, OutputsRung):
+            return climbed
+        name, generations = climbed.planned.name, dict(climbed.generations)
+        owed, halted = dict(climbed.owed), False
+        self.watcher.stage(name, "asking", len(self._plan.task.test))
+        try:
+            owed |= self._ask(name, self._adaptations[name], rest, generations)
+        except EngineError as error:
+            self._log.append("machine-failure", {"rung": name, "error": str(error)})
+            self.watcher.say(f"{name}: {error}")
+            halted = True
+        return replace(climbed, generations=generations, owed=owed, halted=halted)
 
     def _kept(self, rung: str, checkpoint: Model) -> dict[str, Generation]:
         """The answers that the log has of this rung on these very weights."""
@@ -184,21 +209,20 @@ class Climber:
         adaptation: Adaptation,
         queries: Sequence[Query],
         generations: dict[str, Generation],
-    ) -> list[Failure]:
-        """Asks and logs, a shard at a time. Returns why answers are missing: the machine owes
-        them, and the next climb asks for them again."""
-        self.watcher.stage(rung, "asking", len(queries))
+    ) -> dict[str, Failure]:
+        """Asks and logs, a shard at a time. Returns why answers are missing, by item: the machine
+        owes them, and the next climb asks for them again."""
         shard: list[Generation] = []
-        owed: list[Failure] = []
+        owed: dict[str, Failure] = {}
         where = {"rung": rung, "weights": adaptation.checkpoint.identity}
-        done = 0
+        done = len(generations)
         try:
             for generation in adaptation.generate(self.engine(adaptation.checkpoint), queries):
                 done += 1
                 self.watcher.reach(done)
                 if generation.failure is not None and generation.failure.machine:
                     self._owe(rung, generation.id, generation.failure)
-                    owed.append(generation.failure)
+                    owed[generation.id] = generation.failure
                     continue
                 shard.append(generation)
                 if len(shard) >= 64:
@@ -242,14 +266,6 @@ class Climber:
         notes = (f"{unknown} rows of the file are no test items",) if unknown else ()
         self._log.append("outputs", {"rung": planned.name, "rows": len(outputs)})
         return Climbed(planned, generations, BuildCost(seconds=None), notes)
-
-
-def _about_owed(owed: Sequence[Failure]) -> list[str]:
-    """A note for the table."""
-    if not owed:
-        return []
-    causes = Counter(failure.cause for failure in owed).most_common()
-    return [f"answers missing: {', '.join(f'{n:,} by {cause}' for cause, n in causes)}"]
 
 
 def base_adaptation(task: Task, checkpoint: Model) -> Adaptation:

@@ -5,27 +5,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 from math import floor
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stepladder.contracts import Floats, Metric
 from stepladder.statistics import approximate_randomisation, confidence_interval, holm
-from stepladder.study.evidence import Evidence, Measured
+from stepladder.study.evidence import Evidence, Extent, Measured
 from stepladder.study.summary import Comparison
 
 
-def comparisons(rungs: Sequence[Measured], metric: Metric, seed: int) -> tuple[Comparison, ...]:
-    """All pairs, the better one first: difference with its 95 % interval, and a paired test."""
+class _Pair(NamedTuple):
+    """Two rungs over the items that both have answered."""
+
+    better: Measured
+    worse: Measured
+    rows: tuple[Floats, Floats]
+    groups: NDArray[np.generic] | None
+
+
+def comparisons(
+    rungs: Sequence[Measured], metric: Metric, seed: int, extent: Extent | None = None
+) -> tuple[Comparison, ...]:
+    """All pairs over their common items, the better one first: difference with its 95 % interval,
+    and a paired test. The pairs of the best rung come first."""
     if len(rungs) < 2:
         return ()
-    evidence = Evidence(metric, rungs)
+    evidence = Evidence(metric, rungs, extent)
     ranked = sorted(rungs, key=lambda r: -evidence.value(r.statistics))
-    pairs = list(combinations(ranked, 2))
+    pairs = [_pair(evidence, *two) for two in combinations(ranked, 2)]
     ps = [
-        approximate_randomisation(
-            metric.aggregate, better.statistics, worse.statistics, better.groups, seed=seed
-        )
-        for better, worse in pairs
+        approximate_randomisation(metric.aggregate, *pair.rows, groups=pair.groups, seed=seed)
+        for pair in pairs
     ]
 
     def difference(both: Floats) -> float:
@@ -34,13 +46,24 @@ def comparisons(rungs: Sequence[Measured], metric: Metric, seed: int) -> tuple[C
 
     widest = 100 / metric.times
     found = []
-    for (better, worse), p, adjusted in zip(pairs, ps, holm(ps), strict=True):
-        both = np.hstack([better.statistics, worse.statistics])
+    for pair, p, adjusted in zip(pairs, ps, holm(ps), strict=True):
+        both = np.hstack(pair.rows)
         low, high = confidence_interval(
-            difference, both, better.groups, scale=(-widest, widest), seed=seed
+            difference, both, pair.groups, scale=(-widest, widest), seed=seed
         )
-        found.append(Comparison(better.name, worse.name, difference(both), low, high, p, adjusted))
+        names = pair.better.name, pair.worse.name
+        found.append(Comparison(*names, difference(both), low, high, p, adjusted, len(both)))
     return tuple(found)
+
+
+def _pair(evidence: Evidence, one: Measured, other: Measured) -> _Pair:
+    both = min(len(one.statistics), len(other.statistics))
+    rows = [one.statistics[:both], other.statistics[:both]]
+    if evidence.value(rows[0]) < evidence.value(rows[1]):
+        one, other = other, one
+        rows.reverse()
+    groups = None if one.groups is None else one.groups[:both]
+    return _Pair(one, other, (rows[0], rows[1]), groups)
 
 
 def crossover(

@@ -1,9 +1,9 @@
-"""Puts a climb's outcome together: verdict, table, comparisons, items, provenance."""
+"""Puts a climb's outcome together: verdict, table, comparisons, items, race, provenance."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import NamedTuple
 
@@ -11,11 +11,14 @@ from stepladder.contracts import Metric
 from stepladder.ledger import Ledger, StudyLog
 from stepladder.metrics import warnings
 from stepladder.records import Endpoint, Json
+from stepladder.study.contest import ALPHA, margin_of
 from stepladder.study.grade import Graded, Grader, shown_text
 from stepladder.study.plan import Plan
 from stepladder.study.provenance import origin
+from stepladder.study.saved import race_of
 from stepladder.study.summary import (
     Crossover,
+    Departure,
     RungSummary,
     ShownAnswer,
     ShownItem,
@@ -25,12 +28,14 @@ from stepladder.study.summary import (
 from stepladder.study.verdict import comparisons, crossover, decide
 from stepladder.tasks import Task
 
-ALPHA = 0.05
 SHOWN_ITEMS = 10
+DRAFT_SECONDS = 2.0
+"""Drafts of the table are kept at most so often, and rarer where making one takes long."""
+DRAFT_SHARE = 20
 
 
 class Outcome(NamedTuple):
-    """A climb that has ended."""
+    """A climb that has ended, or as far as it has come."""
 
     study: str
     plan: Plan
@@ -38,48 +43,81 @@ class Outcome(NamedTuple):
     graded: Sequence[Graded]
     work: Json
     """Requests asked, trainings run, seconds."""
+    departures: tuple[Departure, ...] = ()
+    """Who left the race, and why."""
 
 
 def conclude(outcome: Outcome, ledger: Ledger, log: StudyLog) -> Summary:
     """The study's summary; verdict and summary are appended to its log."""
-    plan, graded, task = outcome.plan, outcome.graded, outcome.plan.task
-    metric = outcome.grader.deciding
-    margin = None if task.target else margin_of(task, metric)
+    task, metric = outcome.plan.task, outcome.grader.deciding
     days = _days(outcome, log)
-    verdict, bounds = _decide(outcome, metric, margin)
+    verdict, bounds = _decide(outcome, metric)
     verdict = replace(verdict, notes=(*verdict.notes, *_about_endpoints(days)))
     test = task.split_fingerprint("test")
     event = {"kind": verdict.kind, "rung": verdict.rung, "sentence": verdict.sentence}
     before = log.latest("verdict")
     if before is None or any(before[key] != value for key, value in event.items()):
         log.append("verdict", {**event, "test_fingerprint": test})
-    measured = [g.measured for g in graded if g.measured is not None]
-    summary = Summary(
-        study=outcome.study,
-        verdict=verdict,
-        rungs=tuple(_row(g, bounds) for g in graded),
-        deciding=task.deciding,
-        target=task.target.value if task.target else None,
-        margin=margin,
-        requests=plan.requests,
-        task=_task(task),
-        comparisons=comparisons(measured, metric, task.seed),
-        items=_items(task, graded),
+    measured = [g.measured for g in outcome.graded if g.measured is not None]
+    summary = replace(
+        _table(outcome, verdict, bounds, log),
+        comparisons=comparisons(measured, metric, task.seed, outcome.grader.extent),
+        items=_items(outcome),
         crossover=_crossover(outcome, metric),
         provenance=_provenance(outcome, test, ledger.decided(test), days),
-        prices=dict(task.prices),
     )
     log.append("summary", summary.as_json())
     return summary
 
 
-def margin_of(task: Task, metric: Metric) -> float:
-    """The task's margin; one point of the shown scale where it gives none."""
-    return 1.0 / metric.times if task.margin is None else task.margin
+def _table(
+    outcome: Outcome,
+    verdict: Verdict,
+    bounds: Mapping[str, tuple[float | None, float | None]],
+    log: StudyLog,
+) -> Summary:
+    """What a draft and the final summary have in common."""
+    task = outcome.plan.task
+    return Summary(
+        study=outcome.study,
+        verdict=verdict,
+        rungs=tuple(_row(g, bounds) for g in outcome.graded),
+        deciding=task.deciding,
+        target=task.target.value if task.target else None,
+        margin=None if task.target else margin_of(task, outcome.grader.deciding),
+        requests=outcome.plan.requests,
+        task=_task(task),
+        prices=dict(task.prices),
+        race=race_of(outcome.graded, outcome.departures, log.latest("plan") or {}, task),
+    )
+
+
+class Draft:
+    """Keeps the partial table of a climb under way, so that a report can be had of it."""
+
+    def __init__(self, log: StudyLog, outcome: Callable[[], Outcome]) -> None:
+        self._log = log
+        self._outcome = outcome
+        self._next = 0.0
+
+    def offer(self) -> None:
+        """After a shard: keeps a draft, unless the last one is too fresh or the study has ended
+        before."""
+        begun = time.monotonic()
+        if begun < self._next or self._log.latest("summary") is not None:
+            return
+        outcome = self._outcome()
+        asked = sum(len(g.climbed.generations) for g in outcome.graded)
+        sentence = f"Not finished: partial results, {asked:,} answers so far, and no verdict yet."
+        verdict = Verdict("unfinished", None, sentence, ALPHA)
+        draft = replace(_table(outcome, verdict, {}, self._log), items=_items(outcome))
+        self._log.append("partial", draft.as_json())
+        now = time.monotonic()
+        self._next = now + max(DRAFT_SECONDS, DRAFT_SHARE * (now - begun))
 
 
 def _decide(
-    outcome: Outcome, metric: Metric, margin: float | None
+    outcome: Outcome, metric: Metric
 ) -> tuple[Verdict, Mapping[str, tuple[float | None, float | None]]]:
     task = outcome.plan.task
     measured = [g.measured for g in outcome.graded if g.measured is not None]
@@ -90,10 +128,11 @@ def _decide(
         measured,
         metric,
         target=task.target.value if task.target else None,
-        margin=margin,
+        margin=None if task.target else margin_of(task, metric),
         requests=outcome.plan.requests,
         family=len(outcome.plan.rungs),
         alpha=ALPHA,
+        extent=outcome.grader.extent,
     )
     notes = (*decision.verdict.notes, *_notes(outcome))
     return replace(decision.verdict, notes=notes), decision.bounds
@@ -109,9 +148,15 @@ def _notes(outcome: Outcome) -> list[str]:
     failed = [g.climbed.planned.name for g in outcome.graded if g.climbed.error]
     if failed:
         notes.append(f"Not in the comparison, because it could not be built: {', '.join(failed)}.")
-    skipped = [g.climbed.planned.name for g in outcome.graded if g.climbed.skipped]
+    skipped = [d.rung for d in outcome.departures if d.kind == "left out"]
     if skipped:
-        notes.append(f"Not built, because predicted to cost more: {', '.join(skipped)}.")
+        notes.append(f"Not asked, because predicted to cost more: {', '.join(skipped)}.")
+    lengths = {len(g.items) for g in outcome.graded if g.measured is not None}
+    if len(lengths) > 1:
+        notes.append(
+            "Rungs were asked different numbers of the same items, so their scores stand beside n; "
+            "comparisons are over the items that both rungs answered."
+        )
     references = [e.references for e in task.test]
     for metric in outcome.grader.metrics.values():
         notes += warnings(metric, references)
@@ -123,7 +168,7 @@ def _row(graded: Graded, bounds: Mapping[str, tuple[float | None, float | None]]
     planned = climbed.planned
     lower, upper = bounds.get(planned.name, (None, None))
     prompts = [g.prompt for g in climbed.generations.values() if g.prompt]
-    state = "failed" if climbed.error else "skipped" if climbed.skipped else "measured"
+    state = "failed" if climbed.error else "skipped" if graded.measured is None else "measured"
     return RungSummary(
         name=planned.name,
         model=planned.checkpoint.name if planned.checkpoint else "outputs",
@@ -137,21 +182,20 @@ def _row(graded: Graded, bounds: Mapping[str, tuple[float | None, float | None]]
         cut_share=graded.cut_share,
         lower=lower,
         upper=upper,
-        notes=climbed.notes,
+        notes=climbed.remarks,
         prompt=prompts[0] if prompts else None,
     )
 
 
-def _items(task: Task, graded: Sequence[Graded]) -> tuple[ShownItem, ...]:
-    """A seeded draw of test items: the same for all rungs, chosen by nobody."""
-    order = sorted(task.test, key=lambda e: e.id)
-    drawn = random.Random(f"items {task.seed}").sample(order, min(SHOWN_ITEMS, len(order)))
+def _items(outcome: Outcome) -> tuple[ShownItem, ...]:
+    """The first items in the order of asking, which is a seeded draw: every rung that was asked
+    anything has answered them."""
     items = []
-    for example in drawn:
+    for example in outcome.grader.items[:SHOWN_ITEMS]:
         answers = {}
-        for g in graded:
+        for g in outcome.graded:
             generation = g.climbed.generations.get(example.id)
-            if g.measured is not None:
+            if example in g.items:
                 cause = None if generation is None else generation.failure
                 failure = "missing" if generation is None else cause.cause if cause else None
                 answers[g.climbed.planned.name] = ShownAnswer(shown_text(generation), failure)
@@ -160,11 +204,14 @@ def _items(task: Task, graded: Sequence[Graded]) -> tuple[ShownItem, ...]:
 
 
 def _crossover(outcome: Outcome, metric: Metric) -> Crossover | None:
-    """Between the two best rungs of known cost: from which traffic on the other one is cheaper."""
+    """Between the two best rungs of known cost (by the items that all rungs answered): from which
+    traffic on the other one is cheaper."""
     sign = 1 if metric.better == "higher" else -1
+    measured = [(g, g.measured) for g in outcome.graded if g.measured is not None]
+    common = min((len(m.statistics) for _, m in measured), default=0)
     known = []
-    for g in outcome.graded:
-        value = g.scores[outcome.plan.task.deciding].value if g.scores else None
+    for g, rows in measured:
+        value = None if g.missing else metric.aggregate(rows.statistics[:common])
         if value is not None and g.cost.build_seconds is not None and g.cost.seconds is not None:
             known.append((sign * value, g))
     known.sort(key=lambda pair: -pair[0])

@@ -1,6 +1,7 @@
-"""Grades the rungs of a study on the same items: scores, failures, costs.
+"""Grades the rungs of a study on the same items, in the order of asking: scores, failures, costs.
 
-A failure of the rung's own is graded as an empty answer. An answer that the machine owes is graded
+A rung that was not asked to the end is graded on the first items, those that it was asked. A
+failure of the rung's own is graded as an empty answer. An answer that the machine owes is graded
 twice, at the metric's worst and at its best; then there is no value, only the range between.
 """
 
@@ -14,9 +15,10 @@ import numpy as np
 
 from stepladder.contracts import Floats, Metric
 from stepladder.metrics import build_metrics, score
-from stepladder.records import Cost, Generation, Score
+from stepladder.records import Cost, Example, Generation, Score
 from stepladder.study.climb import Climbed
-from stepladder.study.verdict import Measured
+from stepladder.study.evidence import Extent, Measured
+from stepladder.study.shards import item_order
 from stepladder.tasks import OutputsRung, Task
 
 
@@ -33,7 +35,9 @@ class Graded:
     measured: Measured | None
     """The deciding metric's rows, for the verdict; None for a rung without answers."""
     statistics: Mapping[str, Floats]
-    """By metric, one row a test item in the order of the task."""
+    """By metric, one row an item in the order of asking."""
+    items: tuple[Example, ...] = ()
+    """Those that it was asked."""
 
 
 class Grader:
@@ -47,61 +51,114 @@ class Grader:
         self.deciding = self.metrics[task.deciding]
         self._task = task
         self._requests = requests
-        groups = [e.group for e in task.test if e.group is not None]
-        whole = len(groups) == len(task.test)
-        self._groups = np.unique(np.array(groups), return_inverse=True)[1] if whole else None
-        # Bounds depend on the order of the items, so the order must not be that of a file.
-        self._by_id = np.argsort([e.id for e in task.test])
+        self.items: tuple[Example, ...] = tuple(
+            task.test[place] for place in item_order(task.test, task.seed)
+        )
+        """All test items in the order of asking."""
+        groups = [e.group for e in self.items if e.group is not None]
+        whole = len(groups) == len(self.items)
+        self.groups = np.unique(np.array(groups), return_inverse=True)[1] if whole else None
+        self.extent = Extent.of(len(self.items), self.groups)
+        self._rows: dict[tuple[str, str, str], Floats] = {}
 
-    def grade(self, climbed: Climbed) -> Graded:
-        """All metrics, costs and failures of a rung."""
-        if climbed.error is not None or climbed.skipped:
+    def measure(self, climbed: Climbed, asked: int) -> Measured:
+        """The deciding metric's rows of the first `asked` items, for the race and the verdict."""
+        items = self.items[:asked]
+        worst = self._statistics(self.deciding, climbed, items)
+        missing = _missing(climbed, items)
+        best = self._statistics(self.deciding, climbed, items, as_reference=True)
+        return Measured(
+            name=climbed.planned.name,
+            statistics=worst,
+            worst=worst,
+            best=best if missing else worst,
+            cost=cost_of(_first(climbed, items)).total_seconds(self._requests),
+            groups=None if self.groups is None else self.groups[:asked],
+        )
+
+    def grade(self, climbed: Climbed, asked: int) -> Graded:
+        """All metrics, costs and failures of a rung on the first `asked` items; none were asked
+        where it was left out."""
+        items = self.items[:asked]
+        climbed = _first(climbed, items)
+        if climbed.error is not None or not items:
             return Graded(climbed, {}, cost_of(climbed), {}, 0, None, None, {})
-        ids = [e.id for e in self._task.test]
-        missing = sum(i not in climbed.generations for i in ids)
-        found = [climbed.generations[i] for i in ids if i in climbed.generations]
+        missing = _missing(climbed, items)
         statistics, scores = {}, {}
         for name, metric in self.metrics.items():
-            statistics[name] = self._statistics(metric, climbed, missing_as=None)
-            scores[name] = self._score(metric, climbed, statistics[name], missing)
-        cost = cost_of(climbed)
+            statistics[name] = self._statistics(metric, climbed, items)
+            scores[name] = self._score(metric, climbed, statistics[name], items, missing)
+        found = list(climbed.generations.values())
         finishes = [g.finish for g in found if g.finish not in (None, "over-context")]
-        cut = finishes.count("length") / len(finishes) if finishes else None
-        failures = dict(Counter(g.failure.cause for g in found if g.failure is not None))
-        worst = statistics[self._task.deciding]
-        best = self._statistics(self.deciding, climbed, missing_as=0) if missing else worst
-        measured = Measured(
-            name=climbed.planned.name,
-            statistics=worst[self._by_id],
-            worst=worst[self._by_id],
-            best=best[self._by_id],
-            cost=cost.total_seconds(self._requests),
-            groups=None if self._groups is None else self._groups[self._by_id],
+        return Graded(
+            climbed,
+            scores,
+            cost_of(climbed),
+            failures=dict(Counter(g.failure.cause for g in found if g.failure is not None)),
+            missing=missing,
+            cut_share=finishes.count("length") / len(finishes) if finishes else None,
+            measured=self.measure(climbed, asked),
+            statistics=statistics,
+            items=items,
         )
-        return Graded(climbed, scores, cost, failures, missing, cut, measured, statistics)
 
-    def _statistics(self, metric: Metric, climbed: Climbed, missing_as: int | None) -> Floats:
-        """Rows for all items; owed answers are empty, or their `missing_as`-th reference."""
-        answers = []
-        for example in self._task.test:
-            generation = climbed.generations.get(example.id)
-            if generation is not None:
-                answers.append(generation.answer)
-            else:
-                answers.append("" if missing_as is None else example.references[missing_as])
-        return metric.statistics(answers, [e.references for e in self._task.test])
+    def _statistics(
+        self,
+        metric: Metric,
+        climbed: Climbed,
+        items: Sequence[Example],
+        as_reference: bool = False,
+    ) -> Floats:
+        """A row an item; owed answers are empty, or their first reference. Rows of answers are
+        kept: every shard adds a few."""
+        rung = climbed.planned.name
+        keys = [(rung, metric.name, item.id) for item in items]
+        new = [
+            (key, climbed.generations[item.id].answer, item.references)
+            for key, item in zip(keys, items, strict=True)
+            if item.id in climbed.generations and key not in self._rows
+        ]
+        if new:
+            rows = metric.statistics([answer for _, answer, _ in new], [r for *_, r in new])
+            self._rows.update((key, row) for (key, *_), row in zip(new, rows, strict=True))
+        owed = [item for item in items if item.id not in climbed.generations]
+        stand_ins: dict[str, Floats] = {}
+        if owed:
+            answers = [item.references[0] if as_reference else "" for item in owed]
+            rows = metric.statistics(answers, [item.references for item in owed])
+            stand_ins = {item.id: row for item, row in zip(owed, rows, strict=True)}
+        return np.stack(
+            [stand_ins[key[2]] if key[2] in stand_ins else self._rows[key] for key in keys]
+        )
 
-    def _score(self, metric: Metric, climbed: Climbed, rows: Floats, missing: int) -> Score:
-        whole = score(metric, rows, self._groups, self._task.seed)
+    def _score(
+        self,
+        metric: Metric,
+        climbed: Climbed,
+        rows: Floats,
+        items: Sequence[Example],
+        missing: int,
+    ) -> Score:
+        groups = None if self.groups is None else self.groups[: len(rows)]
+        whole = score(metric, rows, groups, self._task.seed)
         if not missing:
             return whole
-        ends = [
-            metric.aggregate(rows),
-            metric.aggregate(self._statistics(metric, climbed, missing_as=0)),
-        ]
+        best = self._statistics(metric, climbed, items, as_reference=True)
+        ends = [metric.aggregate(rows), metric.aggregate(best)]
         known = [end for end in ends if end is not None]
         low, high = (min(known), max(known)) if known else (None, None)
         return replace(whole, value=None, low=low, high=high, n=len(rows) - missing, details={})
+
+
+def _missing(climbed: Climbed, items: Sequence[Example]) -> int:
+    return sum(item.id not in climbed.generations for item in items)
+
+
+def _first(climbed: Climbed, items: Sequence[Example]) -> Climbed:
+    """With the answers to these items alone, in their order."""
+    found = climbed.generations
+    kept = {item.id: found[item.id] for item in items if item.id in found}
+    return replace(climbed, generations=kept)
 
 
 def cost_of(climbed: Climbed) -> Cost:

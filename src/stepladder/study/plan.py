@@ -42,7 +42,7 @@ class Plan:
     dtype: str = "float32"
     """What the weights are loaded as for answering; training decides for itself and records it."""
     go_on: bool = False
-    """Climb on after the target is reached."""
+    """Ask every rung everything, whatever is decided."""
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:

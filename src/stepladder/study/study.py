@@ -17,14 +17,14 @@ from stepladder.ledger import DEFAULT_LEDGER, Ledger, StudyLog
 from stepladder.methods import Rung
 from stepladder.records import Model, content_hash
 from stepladder.study.card import model_card
-from stepladder.study.climb import Climbed, Climber, OpenEngine
-from stepladder.study.conclude import Outcome, conclude
+from stepladder.study.climb import Climber, OpenEngine
+from stepladder.study.conclude import Draft, Outcome, conclude
+from stepladder.study.contest import Contest
 from stepladder.study.grade import Graded, Grader
 from stepladder.study.plan import Plan, PlannedRung, make_plan
-from stepladder.study.predict import cost_order, dry_run, rate_event
+from stepladder.study.predict import cost_order, dry_run, predict, rate_event
 from stepladder.study.provenance import origin
 from stepladder.study.summary import RungSummary, Summary
-from stepladder.study.verdict import decide
 from stepladder.study.watch import Silent, Watcher
 from stepladder.tasks import OutputsRung, Task
 
@@ -51,8 +51,8 @@ class Study:
         """Checks the whole plan; nothing is asked, trained or written before `climb`, but for the
         few tokens by which an endpoint that is given by its address shows what it can do.
 
-        `rungs` replaces the task's own; `go_on` climbs on after the target is reached. Raises the
-        StepladderError of whatever cannot be.
+        `rungs` replaces the task's own; `go_on` asks every rung everything, whatever is
+        decided. Raises the StepladderError of whatever cannot be.
         """
         checkpoints = [find_model(m, task.sampling) if isinstance(m, str) else m for m in models]
         self.plan: Plan = make_plan(
@@ -78,16 +78,27 @@ class Study:
             started = time.monotonic()
             climber = Climber(self.plan, log, watcher, open_engine)
             grader = Grader(self.plan.task, self.plan.requests)
+            contest = Contest(self.plan, order, climber, grader)
+
+            def outcome() -> Outcome:
+                work = {
+                    "requests asked": climber.asked,
+                    "trainings": climber.bench.trainings,
+                    "seconds": round(time.monotonic() - started, 1),
+                }
+                departures = tuple(contest.race.departures.values())
+                graded = contest.graded()
+                return Outcome(self.name, self.plan, grader, graded, work, departures)
+
+            draft = Draft(log, outcome)
             try:
-                graded = self._rungs(order, climber, grader, log)
+                contest.run(on_shard=draft.offer)
             finally:
                 climber.close()
-            work = {
-                "requests asked": climber.asked,
-                "trainings": climber.bench.trainings,
-                "seconds": round(time.monotonic() - started, 1),
-            }
-            return conclude(Outcome(self.name, self.plan, grader, graded, work), ledger, log)
+            ended = outcome()
+            for graded in ended.graded:
+                self._keep_scores(log, graded)
+            return conclude(ended, ledger, log)
 
     def _order(self, ledger: Ledger, log: StudyLog) -> list[PlannedRung]:
         """The order of the climb, decided once: a study that goes on keeps it, whatever the ledger
@@ -95,62 +106,35 @@ class Study:
         """
         kept = log.latest("plan")
         if kept is None:
-            order = cost_order(self.plan, list(ledger.events("rate")))
+            rates = list(ledger.events("rate"))
+            order = cost_order(self.plan, rates)
             kept = {
                 "task": self.plan.task.name,
                 "data": {s: self.plan.task.split_fingerprint(s) for s in ("train", "dev", "test")},
                 "order": order,
+                "predictions": {
+                    planned.name: asdict(predict(planned, self.plan.task, rates))
+                    for planned in self.plan.rungs
+                },
                 **origin(self.plan.task.path),
             }
             log.append("plan", kept)
         by_name = {planned.name: planned for planned in self.plan.rungs}
         return [by_name[name] for name in kept["order"]]
 
-    def _rungs(
-        self, order: Sequence[PlannedRung], climber: Climber, grader: Grader, log: StudyLog
-    ) -> list[Graded]:
-        """Every rung in the order of the task; those not needed are skipped."""
-        done: dict[str, Graded] = {}
-        settled: str | None = None
-        for planned in order:
-            if settled is not None and planned.checkpoint is not None:
-                done[planned.name] = grader.grade(Climbed(planned, {}, skipped=True))
-                continue
-            graded = grader.grade(climber.climb(planned))
-            done[planned.name] = graded
-            self._keep_scores(log, graded)
-            if settled is None and not self.plan.go_on and self._reaches(graded, grader):
-                settled = planned.name
-                if any(p.name not in done and p.checkpoint is not None for p in order):
-                    climber.watcher.say(
-                        f"{settled} reaches the target; rungs predicted to cost more are left out"
-                    )
-        return [done[planned.name] for planned in self.plan.rungs]
-
-    def _reaches(self, graded: Graded, grader: Grader) -> bool:
-        """Whether this rung alone is shown to reach the target, at its share of alpha."""
-        target = self.plan.task.target
-        if target is None or graded.measured is None or graded.measured.cost is None:
-            return False
-        decision = decide(
-            [graded.measured],
-            grader.deciding,
-            target=target.value,
-            margin=None,
-            requests=self.plan.requests,
-            family=len(self.plan.rungs),
-        )
-        return decision.verdict.kind == "reached"
-
     def _keep_scores(self, log: StudyLog, graded: Graded) -> None:
         rung = graded.climbed.planned.name
-        already = {e.payload["rung"] for e in log.events("scored")}
-        if graded.measured is None or rung in already or graded.missing:
+        items = [item.id for item in graded.items]
+        if graded.measured is None or graded.missing:
+            return
+        already = [e.payload for e in log.events("scored") if e.payload["rung"] == rung]
+        if any(kept.get("items") == items for kept in already):
             return
         log.append(
             "scored",
             {
                 "rung": rung,
+                "items": items,
                 "statistics": {name: rows.tolist() for name, rows in graded.statistics.items()},
                 "scores": {name: asdict(s) for name, s in graded.scores.items()},
                 "cost": asdict(graded.cost),
@@ -177,10 +161,13 @@ def _study_name(name: str | None, plan: Plan) -> str:
     return name
 
 
-def load_summary(ledger: str | Path | None, study: str) -> Summary:
-    """A finished study's summary, from the ledger alone. Raises LedgerError."""
+def load_summary(ledger: str | Path | None, study: str, *, partial: bool = False) -> Summary:
+    """A finished study's summary, from the ledger alone; with `partial` that of an unfinished one,
+    as it stood after one of the last shards. Raises LedgerError where there is none.
+    """
     with Ledger.open(ledger or DEFAULT_LEDGER, create=False) as opened:
-        payload = opened.study(study).latest("summary")
+        log = opened.study(study)
+        payload = log.latest("summary") or (log.latest("partial") if partial else None)
     if payload is None:
         raise LedgerError(
             f"study '{study}' is not finished; run the same `stepladder climb` again to go on"

@@ -11,7 +11,8 @@ from typing import Literal
 
 from stepladder.records import Cost, Json, Score
 
-VerdictKind = Literal["reached", "not-reached", "good-enough", "undecided"]
+VerdictKind = Literal["reached", "not-reached", "good-enough", "undecided", "unfinished"]
+DepartureKind = Literal["won", "missed", "worse", "hopeless", "left out", "over"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,8 @@ class Verdict:
     kind: VerdictKind
     """`reached`: the cheapest rung shown to reach the target. `good-enough`: the cheapest shown to
     be within the margin of every other. `not-reached`: every rung is shown to miss the target.
-    `undecided`: the items do not settle it."""
+    `undecided`: the items do not settle it. `unfinished`: the study is still under way, or was
+    stopped; its numbers are partial."""
     rung: str | None
     """The winner."""
     sentence: str
@@ -41,7 +43,8 @@ class RungSummary:
     model: str
     methods: tuple[str, ...]
     state: Literal["measured", "failed", "skipped"]
-    """`skipped`: not built, because a cheaper rung had reached the target."""
+    """`skipped`: not built or not asked, because a cheaper rung had reached the target, or because
+    an unfinished study has not come to it yet."""
     error: str | None
     """Why it could not be built, with what to do."""
     metrics: Mapping[str, Score]
@@ -75,6 +78,69 @@ class Comparison:
     """Approximate randomisation, two-sided."""
     p_holm: float
     """The same after Holm's correction over all pairs."""
+    n: int | None = None
+    """The items that both have answered; None where an older Stepladder did not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """When and why a rung left the race."""
+
+    rung: str
+    kind: DepartureKind
+    """`won`: it settled the race. `missed`: shown to miss the target. `worse`: shown to be worse
+    than another by more than the margin. `hopeless`: its remaining items could not make it reach
+    the target any more. `left out`: never asked. `over`: asked no further, since the race was
+    settled. The last three claim nothing about the rung."""
+    items: int
+    """Answers it had given by then."""
+    evidence: str
+    """The bound, in words."""
+
+    def sentence(self, of: int) -> str:
+        """In words; `of` is the number of items planned."""
+        if self.kind == "left out":
+            return f"{self.rung} was not asked: {self.evidence}."
+        said = {
+            "won": "decided the race",
+            "missed": "left",
+            "worse": "left",
+            "hopeless": "was asked no further",
+            "over": "was asked no further",
+        }[self.kind]
+        return f"{self.rung} {said} after {self.items:,} of {of:,} items: {self.evidence}."
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """How the rungs were raced, and what early decisions saved."""
+
+    items: int
+    """Test items that each rung would have answered."""
+    departures: tuple[Departure, ...]
+    """In their order."""
+    requests: int
+    """Answers that the table rests on; rungs that are files of outputs are left out."""
+    requests_saved: int
+    trainings_saved: int
+    seconds_saved: float | None
+    """Predicted: requests saved at each rung's own mean time, and trainings not run. None where
+    nothing is known about a rung that was left out."""
+
+    @property
+    def saved(self) -> str:
+        """In words; empty where nothing was."""
+        parts = []
+        if self.requests_saved:
+            whole = self.requests + self.requests_saved
+            parts.append(f"{self.requests_saved:,} of {whole:,} requests")
+        if self.trainings_saved:
+            parts.append(f"{self.trainings_saved} training{'s' * (self.trainings_saved > 1)}")
+        if not parts:
+            return ""
+        known = self.seconds_saved
+        time = "" if known is None else f", predicted to take {known:,.3g} s"
+        return f"Saved by early decisions: {' and '.join(parts)}{time}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +192,8 @@ class Summary:
     """Content hashes, package versions, git state, machine, sampling, seed, work done and saved."""
     prices: Json = field(default_factory=dict)
     """As the user gave them; empty: no money is shown."""
+    race: Race | None = None
+    """None where an older Stepladder, which asked every item, wrote the summary."""
 
     def as_json(self) -> Json:
         return asdict(self)
@@ -140,6 +208,8 @@ class Summary:
         fields["items"] = tuple(_item(row) for row in data["items"])
         crossover = data["crossover"]
         fields["crossover"] = Crossover(**crossover) if crossover else None
+        race = data.get("race")
+        fields["race"] = _race(race) if race else None
         return cls(**fields)
 
 
@@ -152,6 +222,11 @@ def _rung(data: Json) -> RungSummary:
     fields["metrics"] = {name: Score(**row) for name, row in data["metrics"].items()}
     fields["cost"] = Cost(**data["cost"])
     return RungSummary(**fields)
+
+
+def _race(data: Json) -> Race:
+    departures = tuple(Departure(**row) for row in data["departures"])
+    return Race(**{**data, "departures": departures})
 
 
 def _item(data: Json) -> ShownItem:

@@ -6,7 +6,12 @@ none reaches it. A rung's truth lies on one side of the target, so only one of i
 mislead, and a wrong claim of either kind has a probability of at most alpha.
 
 Without a target (rule 2), a rung is good enough when for every other rung the upper bound of
-`other - this`, paired, at alpha / (K (K - 1)), is below the margin.
+`other - this`, paired, at alpha / (K (K - 1)), is below the margin. A rung that by the same bounds
+is worse than another by more than the margin is out, and good rungs need no comparison with it:
+who is within the margin of the better one is ahead of the worse one.
+
+Rungs may have answered only the first of the items; bounds hold at any stop, and a difference is
+taken over the items that both answered.
 
 Of the rungs that pass, the cheapest at the user's traffic wins. Answers that the machine owes count
 once at the metric's worst and once at its best; where that changes the outcome, nothing is decided.
@@ -24,7 +29,7 @@ from typing import Literal, NamedTuple
 from stepladder.contracts import Floats, Metric
 from stepladder.statistics import margin_level, target_level
 from stepladder.study.comparisons import comparisons, crossover
-from stepladder.study.evidence import Evidence, Measured
+from stepladder.study.evidence import Evidence, Extent, Measured
 from stepladder.study.summary import Verdict, VerdictKind
 from stepladder.study.wording import Wording, about, listed
 
@@ -80,18 +85,25 @@ class _Case:
             return f"between {self.wording.score(min(ends))} and {self.wording.score(max(ends))}"
         return self.wording.score(self.evidence.value(rung.statistics))
 
-    @property
-    def size(self) -> str:
-        items, groups = self.evidence.items, self.evidence.units
-        grouped = f" in {groups:,} group{'s' * (groups > 1)}" if groups != items else ""
+    def size(self, items: int) -> str:
+        """So many items, and of how many; groups are counted where all of them were asked."""
+        extent = self.evidence.extent
+        if items < extent.items:
+            return f"{items:,} of {extent.items:,} items"
+        units = extent.units
+        grouped = f" in {units:,} group{'s' * (units > 1)}" if units != items else ""
         return f"{items:,} item{'s' * (items > 1)}{grouped}"
 
-    @property
-    def surety(self) -> str:
+    def surety(self, items: int) -> str:
         return (
             f"with an error probability of at most {100 * self.alpha:g} % over the whole study "
-            f"({self.size})"
+            f"({self.size(items)})"
         )
+
+    @property
+    def most(self) -> int:
+        """Items of the rung that answered most."""
+        return max(len(rung.statistics) for rung in self.rungs)
 
 
 def decide(
@@ -103,17 +115,19 @@ def decide(
     requests: int,
     family: int,
     alpha: float = 0.05,
+    extent: Extent | None = None,
 ) -> Decision:
     """The verdict over the rungs that were measured.
 
     `target` and `margin` are on the metric's own scale; without either, the margin is one point of
-    the shown scale. `family` counts the rungs listed, built or not. Raises ValueError for no rungs,
+    the shown scale. `family` counts the rungs listed, built or not; `extent` is that of all planned
+    items, where rungs may have answered the first of them only. Raises ValueError for no rungs,
     more rungs than the family has, or rungs measured on different items; MetricError for a metric
     that is not what it says.
     """
     if not 1 <= len(rungs) <= family:
         raise ValueError(f"{len(rungs)} rungs were measured of {family} listed")
-    evidence = Evidence(metric, rungs)
+    evidence = Evidence(metric, rungs, extent)
     level = target_level(family, alpha)
     ranges = {rung.name: _ranges(evidence, rung, level) for rung in rungs}
     line = target if target is not None else margin if margin is not None else 1.0 / metric.times
@@ -162,17 +176,17 @@ class _Target:
             rung = outcome.winner
             role = "is shown" if rung.cost is None else "is the cheapest rung shown"
             lower = case.wording.at_least(case.ranges[rung.name]["worst"][0])
-            values = f"{case.value(rung)}, {lower}"
-            return f"{rung.name} {role} to reach {self._named}: {values}, {case.surety}.", None
+            values = f"{case.value(rung)}, {lower}, {case.surety(len(rung.statistics))}"
+            return f"{rung.name} {role} to reach {self._named}: {values}.", None
         if outcome.kind == "not-reached":
             whom = "No rung" if len(case.rungs) == case.family else "None of the rungs measured"
             upper = case.wording.at_most(max(r["best"][1] for r in case.ranges.values()))
             values = f"the best, {best.name}, is at {case.value(best)}; all are {upper}"
-            return f"{whom} reaches {self._named}: {values}, {case.surety}.", None
+            return f"{whom} reaches {self._named}: {values}, {case.surety(case.most)}.", None
         more = self._more()
         return (
-            f"Undecided: with {case.size} it stays open whether {self._named} is reached; "
-            f"the best rung, {best.name}, is at {case.value(best)}. {about(more)}",
+            f"Undecided: with {case.size(case.most)} it stays open whether {self._named} is "
+            f"reached; the best rung, {best.name}, is at {case.value(best)}. {about(more)}",
             more,
         )
 
@@ -183,13 +197,16 @@ class _Target:
         above: list[int | None] = []
         below: list[int | None] = []
         for rung in case.rungs:
+            if case.ranges[rung.name]["best"][1] < self._line:
+                continue  # shown to miss it already
             distance = evidence.value(rung.statistics) - self._line
             needed = evidence.needed(rung.statistics, abs(distance), level=level)
             (above if distance >= 0 else below).append(needed)
         known = [n for n in above if n is not None]
         if above:
             return _beyond(min(known), case) if known else None
-        return None if None in below else _beyond(max(n for n in below if n is not None), case)
+        known = [n for n in below if n is not None]
+        return _beyond(max(known), case) if known and None not in below else None
 
 
 class _Margin:
@@ -203,14 +220,28 @@ class _Margin:
 
     def outcome(self, view: View) -> _Outcome:
         case = self._case
+        contenders = self._contenders(view)
         passed = tuple(
             rung
-            for rung in case.rungs
-            if all(self._lead(other, rung, view) < self._margin for other in case.others(rung))
+            for rung in contenders
+            if all(
+                self._lead(other, rung, view) < self._margin
+                for other in contenders
+                if other is not rung
+            )
         )
         if not passed:
             return _Outcome("undecided")
         return _Outcome("good-enough", _cheapest(passed, case.evidence), passed)
+
+    def _contenders(self, view: View = "worst") -> list[Measured]:
+        """Those not shown to be worse than another by more than the margin."""
+        case = self._case
+        return [
+            rung
+            for rung in case.rungs
+            if not any(self._lead(rung, by, view) < -self._margin for by in case.others(rung))
+        ]
 
     def _lead(self, other: Measured, this: Measured, view: View) -> float:
         """At most so much is `other` better; at this rung's worst the other one is at its best."""
@@ -229,32 +260,42 @@ class _Margin:
             if not others:
                 which = "only rung" if case.family == 1 else "only rung that could be measured"
                 lower = case.wording.at_least(case.ranges[rung.name]["worst"][0])
-                return f"{rung.name} is the {which}: {value}, {lower}, {case.surety}.", None
+                surety = case.surety(len(rung.statistics))
+                return f"{rung.name} is the {which}: {value}, {lower}, {surety}.", None
             leads = {other.name: self._lead(other, rung, "worst") for other in others}
             rival = max(leads, key=leads.__getitem__)
+            common = min(len(r.statistics) for r in (rung, *others) if r.name in (rung.name, rival))
             role = "is shown" if rung.cost is None else "is the cheapest rung shown"
             return (
                 f"{rung.name} {role} to be within {self._points} of every other: {value}; "
-                f"{rival} is {case.wording.lead(leads[rival])}, {case.surety}.",
+                f"{rival} is {case.wording.lead(leads[rival])}, {case.surety(common)}.",
                 None,
             )
         more = self._more()
         return (
-            f"Undecided: with {case.size} no rung is shown to be within {self._points} of every "
-            f"other; the best so far, {best.name}, is at {metric} {case.value(best)}. "
+            f"Undecided: with {case.size(case.most)} no rung is shown to be within {self._points} "
+            f"of every other; the best so far, {best.name}, is at {metric} {case.value(best)}. "
             f"{about(more)}",
             more,
         )
 
     def _more(self) -> int | None:
         """Until the best rung is shown to be within the margin of every other."""
-        case, this = self._case, self._case.ranked()[0]
+        case, contenders = self._case, self._contenders()
+        if not contenders:
+            return None
+        this = max(contenders, key=lambda r: case.evidence.value(r.statistics))
         needs = []
-        for other in case.others(this):
+        for other in contenders:
+            if other is this:
+                continue
             rows = (other.statistics, this.statistics)
-            behind = case.evidence.value(rows[1]) - case.evidence.value(rows[0])
+            both = min(len(part) for part in rows)
+            first, second = (case.evidence.value(part[:both]) for part in rows)
+            behind = second - first
             needs.append(case.evidence.lead_needed(*rows, self._margin + behind, level=self._level))
-        return None if None in needs else _beyond(max(n for n in needs if n is not None), case)
+        known = [n for n in needs if n is not None]
+        return _beyond(max(known), case) if known and len(known) == len(needs) else None
 
 
 def _ranges(evidence: Evidence, rung: Measured, level: float) -> Mapping[View, tuple[float, float]]:
@@ -302,7 +343,7 @@ def _owed(case: _Case, worst: _Outcome, best: _Outcome) -> str:
 
 def _beyond(needed: int, case: _Case) -> int:
     """Items to add, in two digits: it is an estimate."""
-    more = max(needed - case.evidence.items, 1)
+    more = max(needed - case.evidence.extent.items, 1)
     step: int = 10 ** max(len(str(more)) - 2, 0)
     return -(-more // step) * step
 

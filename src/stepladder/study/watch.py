@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+
+class Standing(NamedTuple):
+    """A rung's place in the race so far."""
+
+    rung: str
+    items: int
+    """Answered."""
+    of: int
+    value: float | None
+    """The deciding metric over these items, on the scale of 0 to 100; None before any answer."""
+    left: str | None
+    """How it left the race (a kind of Departure); None while it may be asked on."""
 
 
 class Watcher(Protocol):
@@ -12,6 +26,10 @@ class Watcher(Protocol):
 
     def reach(self, done: int, total: int | None = None, note: str = "") -> None:
         """So much of it is done."""
+        ...
+
+    def standings(self, standings: Sequence[Standing]) -> None:
+        """The partial table, after every shard."""
         ...
 
     def say(self, line: str) -> None:
@@ -26,6 +44,9 @@ class Silent:
         pass
 
     def reach(self, done: int, total: int | None = None, note: str = "") -> None:
+        pass
+
+    def standings(self, standings: Sequence[Standing]) -> None:
         pass
 
     def say(self, line: str) -> None:

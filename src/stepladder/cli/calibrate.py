@@ -1,0 +1,63 @@
+"""`stepladder calibrate`: how often the verdicts of simulated studies are wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stepladder.cli.app import app
+
+if TYPE_CHECKING:
+    from stepladder.study.calibration import Case
+
+
+@app.command()
+def calibrate(
+    studies: Annotated[
+        int, typer.Option(min=1, help="Simulated studies a case; 2,000 take half an hour or more.")
+    ] = 200,
+    only: Annotated[str, typer.Option(help="Cases whose name contains this.")] = "",
+    task: Annotated[
+        Path | None, typer.Option(help="With --outputs: the task that they answer.")
+    ] = None,
+    outputs: Annotated[
+        Path | None, typer.Option(help="Real outputs (JSONL) to draw from with replacement.")
+    ] = None,
+    metric: Annotated[str, typer.Option(help="With --outputs: how they are graded.")] = "bleu",
+) -> None:
+    """Race simulated studies and count wrong claims, with their 95 % upper limit.
+
+    A case fails where that limit is above 0.06, or where a decision takes more items than it
+    should. Exit code 1: a case failed. With few studies the limit is wide and cases fail for it.
+    """
+    from stepladder.errors import TaskError
+    from stepladder.study.calibration import cases, held, tally
+
+    if (task is None) != (outputs is None):
+        raise TaskError("--task and --outputs belong together; give both or neither")
+    chosen = list(cases())
+    if task is not None and outputs is not None:
+        chosen += _real(task, outputs, metric)
+    failed = 0
+    for case in (case for case in chosen if only in case.name):
+        found = tally(case, studies)
+        ok = held(case, found)
+        failed += not ok
+        typer.echo(f"{'ok  ' if ok else 'FAIL'} {case.name}: {found.describe(case.power)}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _real(task: Path, outputs: Path, metric: str) -> Iterator[Case]:
+    from stepladder.metrics import build_metrics
+    from stepladder.study.calibration import resampled
+    from stepladder.tasks import Task, read_outputs
+
+    loaded, answers = Task.load(task), read_outputs(outputs)
+    references = [example.references for example in loaded.test]
+    (built,) = build_metrics([metric], loaded.labels, references)
+    rows = built.statistics([answers.get(e.id, "") for e in loaded.test], references)
+    yield from resampled(built, rows)
