@@ -316,6 +316,8 @@ def train(run: Run, args: argparse.Namespace) -> None:
     if args.decay:
         run.decay_start = run.step if run.decay_start is None else run.decay_start
         last = run.decay_start + args.decay
+    else:
+        run.decay_start = None  # at the full rate again, whatever came before
     recent: list[float] = []
     began, began_tokens, saved = time.time(), run.tokens, time.time()
     while last is None or run.step < last:

@@ -19,6 +19,7 @@ from ..world import (
     KINDS,
     NOUNS,
     OPPOSITES,
+    PLACES,
     TOWNS,
     WARES,
     article,
@@ -151,6 +152,42 @@ def draw_letters(rng: Random) -> Form:
 
     shown = tuple(sorted(labels)) if rng.random() < 0.8 else ()
     return Form("labelling/drawn-letters", _ANY, make, shown, repeats=0.15, demonstrations=2)
+
+
+_ABOUT = (
+    "{a} dreamt of the {w}.", "Did you see the {w} in the {p}?", "We talked of the {w} on {d}.",
+    "{a} told {b} a story of the {w}.", "It is all about the {w}.", "In {t} there was {aw}.",
+    "The {w} of {b} is here now.", "Where has {a} put the {w}?", "{b} came to {t} for the {w}.",
+    "Nobody in {t} knows the {w}.", "On {d} {b} showed me the {w}.", "{a} would rather have {aw}.",
+    "Give my love to the {w}!", "The {w} again, {a}!", "How I wish for {aw}!", "What {aw}!",
+    "{a} drew {aw} on the wall of the {p}.", "Everybody looked at the {w}, {b} too.",
+)  # fmt: skip
+
+
+def draw_messages(rng: Random) -> Form:
+    """Messages in which one word tells the class, among names, towns and days that tell nothing."""
+    about = rng.sample([kind for kind in KINDS if kind not in HELD_OUT_KINDS], rng.randint(2, 4))
+    pairs = list(zip(about, _fresh_labels(rng, len(about)), strict=True))
+    carriers = rng.sample(_ABOUT, rng.choice((1, 3, len(_ABOUT))))
+    plain = rng.random() < 0.4
+
+    def make(item_rng: Random) -> Item:
+        kind, label = item_rng.choice(pairs)
+        word, (a, b) = item_rng.choice(KINDS[kind]), item_rng.sample(FIRST_NAMES, 2)
+        greeting, end = ("", "") if plain else (item_rng.choice(_GREETINGS), item_rng.choice(_ENDS))
+        text = (greeting + item_rng.choice(carriers) + end).format(
+            w=word,
+            aw=article(word),
+            a=a,
+            b=b,
+            p=item_rng.choice(PLACES),
+            t=item_rng.choice(TOWNS),
+            d=item_rng.choice(DAYS),
+        )
+        return Item(text, label)
+
+    shown = tuple(sorted(label for _, label in pairs)) if rng.random() < 0.8 else ()
+    return Form("labelling/drawn-messages", _ANY, make, shown, repeats=0.15, demonstrations=2)
 
 
 _ANY = (

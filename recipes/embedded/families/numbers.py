@@ -278,6 +278,104 @@ def draw_prices(rng: Random) -> Form:
     return Form("numbers/prices-program", _PROGRAM_INSTRUCTIONS, by_program)
 
 
+#: Texts, the whole expression, and its steps, of which {s} is the first one's outcome. Of the
+#: numbers, b + c and k * e are multiples of k, and w is more than n * p + q.
+_PARTS: tuple[tuple[tuple[str, ...], str, tuple[str, str]], ...] = (
+    (
+        (
+            "{who} has {b} {one} and {other} has {c}. {k} children share them all. How many does "
+            "each get?",
+            "{b} {one} and {c} {two} go into {k} boxes. How many things are in each?",
+            "In the {place} there are {b} {one}, and {c} more come. {k} people take the same "
+            "number. How many has each of them?",
+        ),
+        "({b} + {c}) // {k}",
+        ("{b} + {c}", "{s} // {k}"),
+    ),
+    (
+        (
+            "{who} makes {n} {one}. Each needs {p} nails and {q} screws. How many pieces does "
+            "{who} need?",
+            "{n} guests come. Each gets {p} cakes and {q} pies. How many things is that?",
+            "Each of the {n} {one} weighs {p} kilos, and its box {q} kilos. What do they weigh?",
+        ),
+        "{n} * ({p} + {q})",
+        ("{p} + {q}", "{n} * {s}"),
+    ),
+    (
+        (
+            "There were {a} {one} in the {place}. {n} people brought {p} each. {who} took away "
+            "{q}. How many are there?",
+            "{who} had {a} {one}. On {n} days {who} made {p} a day. {q} broke. How many are left?",
+        ),
+        "{a} + {n} * {p} - {q}",
+        ("{n} * {p}", "{a} + {s} - {q}"),
+    ),
+    (
+        (
+            "{who} packs {n} boxes of {p} {one} and {q} boxes of {k} {two}. {other} takes {k} of "
+            "them out. How many are left?",
+            "{n} bags hold {p} {one} each, {q} bags {k} {two} each. {k} fall out. How many stay?",
+        ),
+        "{n} * {p} + {q} * {k} - {k}",
+        ("{n} * {p} + {q} * {k}", "{s} - {k}"),
+    ),
+    (
+        (
+            "Of {w} {one} {who} gives {p} to each of {n} friends and {q} to {other}. How many has "
+            "{who} left?",
+            "A rope is {w} metres long. {who} cuts off {n} pieces of {p} metres and one of {q} "
+            "metres. How much remains?",
+        ),
+        "{w} - ({n} * {p} + {q})",
+        ("{n} * {p} + {q}", "{w} - {s}"),
+    ),
+    (
+        (
+            "{m} {one} lie in {k} rows of the same length. {who} takes {n} rows. How many {one} is "
+            "that?",
+            "{k} {one} weigh {m} kilos together. How many kilos do {n} of them weigh?",
+        ),
+        "{m} // {k} * {n}",
+        ("{m} // {k}", "{s} * {n}"),
+    ),
+)
+
+
+def part(rng: Random) -> Bill:
+    """Shares, and things that go together: what many have in common, what comes on top for each."""
+    who, other = two_names(rng)
+    first, second = rng.sample(WARES, 2)
+    k, n, p, q = rng.randint(2, 6), rng.randint(2, 9), rng.randint(2, 15), rng.randint(2, 9)
+    m = k * rng.randint(5, 20)
+    b = rng.randint(2, m - 2)
+    numbers = {"k": k, "n": n, "p": p, "q": q, "m": m, "b": b, "c": m - b}
+    numbers |= {"a": rng.randint(20, 90), "w": n * p + q + rng.randint(1, 60)}
+    texts, whole, steps = rng.choice(_PARTS)
+    text = rng.choice(texts).format(
+        who=who,
+        other=other,
+        one=NOUNS[first].plural,
+        two=NOUNS[second].plural,
+        place=rng.choice(PLACES),
+        **numbers,
+    )
+    return Bill(
+        text, whole.format(**numbers), tuple(step.format(s="{0}", **numbers) for step in steps)
+    )
+
+
+def draw_parts(rng: Random) -> Form:
+    """Problems on shares and sums of parts, by program."""
+    write = _bill_style(rng)
+
+    def by_program(item_rng: Random) -> Item:
+        drawn = (part if item_rng.random() < 0.75 else bill)(item_rng)
+        return Item(drawn.text, write(drawn))
+
+    return Form("numbers/parts", _PROGRAM_INSTRUCTIONS, by_program)
+
+
 def _worked_out(line: str) -> int:
     """Sums of products, as ``bill`` writes them: ``answer = 3 * 4 + 5 - 2``."""
     total, sign = 0, 1

@@ -8,6 +8,7 @@ drawn names, so that any word can be asked for. What the notes of the bundled sa
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 from typing import NamedTuple
 
@@ -320,3 +321,113 @@ def draw_strange(rng: Random) -> Form:
         return Item(f"{text}\nQuestion: {asked.question}", asked.answer)
 
     return Form("questions/strange", _EVIDENCE if as_evidence else _PASSAGE, make)
+
+
+def _marked_value(rng: Random) -> Callable[[Random], str]:
+    """How the values of one property are drawn: what they have in common can be told from one."""
+    unit = NOUNS[rng.choice(list(NOUNS))].plural if rng.random() < 0.5 else f"{strange_word(rng)}s"
+    letter, words = rng.choice("ABCDEFGHKLMPRST"), rng.sample([*NOUNS, *ADJECTIVES], 6)
+    return rng.choice(
+        (
+            lambda r: f"{r.randint(2, 60)} {unit}",
+            lambda r: f"{r.randint(2, 60)} {unit}",
+            lambda r: f"{letter}{r.randint(1, 40)}",
+            lambda r: r.choice(words),
+            lambda r: r.choice(LAST_NAMES),
+            lambda r: f"{r.choice(FIRST_NAMES)} {r.choice(LAST_NAMES)}",
+            lambda r: r.choice(TOWNS),
+        )
+    )
+
+
+#: {k} the property's word, {v} its value; a told sentence and the questions that fit it
+_FRAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Its {k} is {v}", ("What is the {k} of the {x}?", "Which {k} has the {x}?")),
+    ("The {k} is {v}", ("Which is the {k} of the {x}?", "What {k} does the {x} have?")),
+    ("The {k} comes to {v}", ("How much is the {k} of the {x}?", "What {k} has the {x}?")),
+    ("It has a {k} of {v}", ("How large is the {k} of the {x}?", "Which {k} has the {x}?")),
+    ("For the {k} one needs {v}", ("What does one need for the {k} of the {x}?",)),
+    ("The {k} goes on for {v}", ("How long does the {k} of the {x} go on?",)),
+    ("The {k} begins with {v}", ("With what does the {k} of the {x} begin?",)),
+    ("It {k}s {v}", ("What does the {x} {k}?", "How much does the {x} {k}?")),
+    ("We {k}ed it with {v}", ("With what did you {k} the {x}?", "What is the {x} {k}ed with?")),
+    ("It was {k}ed by {v}", ("Who {k}ed the {x}?", "By whom was the {x} {k}ed?")),
+    ("{v} {k}s it", ("Who {k}s the {x}?", "By whom is the {x} {k}ed?")),
+    ("{v} gave it the {k}", ("Who gave the {x} its {k}?", "From whom has the {x} its {k}?")),
+    ("One can {k} it in {v}", ("Where can one {k} the {x}?", "In what can the {x} be {k}ed?")),
+    ("It lies under {k} {v}", ("Under which {k} is the {x}?", "Which {k} does the {x} lie under?")),
+    ("Look for it at the {k} {v}", ("At which {k} is the {x}?", "Which {k} has the {x}?")),
+    ("There are {v} at the {k}", ("How many are at the {k} of the {x}?", "What is at the {k}?")),
+    ("We {k} it for {v}", ("For how much do you {k} the {x}?", "How long do you {k} the {x}?")),
+    ("{k}: {v}", ("What about the {k} of the {x}?", "The {k} of the {x}?")),
+    ("{v} is its {k}", ("What is the {x}'s {k}?", "Tell me the {k} of the {x}.")),
+    ("Since it is {k}, it costs {v}", ("What does the {k} {x} cost?",)),
+    ("To {k} it takes {v}", ("How long does it take to {k} the {x}?", "What takes it to {k} it?")),
+    ("After {v} it {k}s", ("After how long does the {x} {k}?", "When does the {x} {k}?")),
+)
+
+
+class _Property(NamedTuple):
+    """A word for a property, how it is told and asked, and how its values are drawn."""
+
+    word: str
+    told: str
+    asked: tuple[str, ...]
+    value: Callable[[Random], str]
+
+
+def _properties(rng: Random, count: int) -> list[_Property]:
+    words: list[str] = []
+    while len(words) < count:
+        word = strange_word(rng) if rng.random() < 0.7 else rng.choice(list(NOUNS))
+        if word not in words:
+            words.append(word)
+    return [_Property(word, *rng.choice(_FRAMES), _marked_value(rng)) for word in words]
+
+
+def _thing(rng: Random) -> str:
+    return f"{rng.choice(list(ADJECTIVES))} {rng.choice(WARES)}"
+
+
+def draw_properties(rng: Random) -> Form:
+    """Questions over a note on a thing; the notes of an episode tell the same properties, so that
+    the right value stands among those of its like in the demonstrations."""
+    drawn = _properties(rng, rng.randint(3, 9))
+    as_evidence, fewest = rng.random() < 0.4, min(3, len(drawn))
+
+    def make(item_rng: Random) -> Item:
+        thing = _thing(item_rng)
+        told = item_rng.sample(drawn, item_rng.randint(fewest, len(drawn)))
+        values = [p.value(item_rng) for p in told]
+        sentences = [
+            _capital(p.told.format(k=p.word, v=value)) + "."
+            for p, value in zip(told, values, strict=True)
+        ]
+        asked = item_rng.randrange(len(told))
+        question = item_rng.choice(told[asked].asked).format(k=told[asked].word, x=thing)
+        text = f"The {thing}. " + " ".join(sentences)
+        if as_evidence:
+            return Item(_capital(question), values[asked], (text,))
+        return Item(f"{text}\nQuestion: {_capital(question)}", values[asked])
+
+    return Form("questions/properties", _EVIDENCE if as_evidence else _PASSAGE, make)
+
+
+_CLOSED = (
+    "Answer the question.",
+    "Answer the question on the thing.",
+    "What do you think? Answer in a few words.",
+    "Give an answer.",
+)
+
+
+def draw_guesses(rng: Random) -> Form:
+    """Questions without a text: nothing tells the value, but demonstrations tell its form."""
+    drawn = _properties(rng, rng.randint(1, 6))
+
+    def make(item_rng: Random) -> Item:
+        p = item_rng.choice(drawn)
+        question = item_rng.choice(p.asked).format(k=p.word, x=_thing(item_rng))
+        return Item(_capital(question), p.value(item_rng))
+
+    return Form("questions/guesses", _CLOSED, make)
