@@ -23,7 +23,7 @@ from stepladder.records import FitSettings, Json, Prompt, TrainingJob, Turn
 from stepladder.training import Progress, run_job
 
 VOCABULARY = 4096
-POSITIONS = 1024
+POSITIONS = 2048
 WIDTH, LAYERS, HEADS = 192, 3, 3
 
 
