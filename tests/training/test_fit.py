@@ -37,6 +37,13 @@ def test_training_learns_and_leaves_the_base_alone(make_job, train, tmp_path, me
     assert not (tmp_path / "checkpoints").exists()
 
 
+@pytest.mark.parametrize(("rate", "noted"), [(1e-2, False), (1e-12, True)])
+def test_a_training_that_does_dev_no_good_says_so(make_job, train, tmp_path, rate, noted):
+    log = train(make_job("full", epochs=2, learning_rate=rate), tmp_path).log
+    assert log["dev_loss_before"] > 1
+    assert any("try a lower lr (now" in note for note in log["notes"]) is noted
+
+
 def test_a_whole_checkpoint_stands_alone(make_job, train, tmp_path):
     job = make_job("full", epochs=1)
     build = train(job, tmp_path / "work")

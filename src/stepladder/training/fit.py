@@ -99,6 +99,8 @@ def fit(
     trainer.add_callback(Reports(trainer, reporter, meter))
     if dev.rows and job.fit.patience > 0:
         trainer.add_callback(EarlyStoppingCallback(job.fit.patience))
+    if dev.rows:
+        _look_before(trainer, work)
     _run(trainer, work, job)
     # The Trainer switches the cache off in the configuration, which a saved checkpoint would keep.
     model.config.use_cache = caches
@@ -173,6 +175,13 @@ def _arguments(
     )
 
 
+def _look_before(trainer: StepladderTrainer, work: WorkFolder) -> None:
+    """Dev's loss before the first update, so that a training that only harms can be told."""
+    settled = work.settled()
+    if "dev_loss_before" not in settled:
+        work.settle(settled | {"dev_loss_before": round(trainer.dev_loss(), 5)})
+
+
 def _run(trainer: StepladderTrainer, work: WorkFolder, job: TrainingJob) -> None:
     newest = work.newest_checkpoint()
     if newest is not None and _is_over(newest, job):
@@ -210,9 +219,14 @@ def _log(job: TrainingJob, work: WorkFolder, plan: _Plan, train: Encoded, dev: E
     history = state.get("log_history", [])
     done = state.get("global_step", 0)
     updates = math.ceil(len(train.rows) / job.fit.batch_size)
+    dev_losses = [[h["step"], round(h["eval_loss"], 5)] for h in history if "eval_loss" in h]
     return {
         "rows": {"train": len(train.rows), "dev": len(dev.rows)},
-        "notes": [*_left_out(job, "train", train), *_left_out(job, "dev", dev)],
+        "notes": [
+            *_left_out(job, "train", train),
+            *_left_out(job, "dev", dev),
+            *_no_better(job, work.settled().get("dev_loss_before"), dev_losses),
+        ],
         "trained_tokens": round(sum(row.size for row in train.rows) * done / updates),
         "left_out": {
             "reason": f"over the context of {job.checkpoint.capabilities.context} tokens",
@@ -224,7 +238,7 @@ def _log(job: TrainingJob, work: WorkFolder, plan: _Plan, train: Encoded, dev: E
         "stopped_by": "dev's loss" if dev.rows else "the plan alone: there are no dev rows",
         "best_step": state.get("best_global_step"),
         "losses": [[h["step"], round(h["loss"], 5)] for h in history if "loss" in h],
-        "dev_losses": [[h["step"], round(h["eval_loss"], 5)] for h in history if "eval_loss" in h],
+        "dev_losses": dev_losses,
         **work.settled(),
     }
 
@@ -237,4 +251,15 @@ def _left_out(job: TrainingJob, split: str, encoded: Encoded) -> list[str]:
     return [
         f"{len(encoded.too_long)} of {rows} {split} rows were left out of the training: over the "
         f"context of {job.checkpoint.capabilities.context} tokens"
+    ]
+
+
+def _no_better(job: TrainingJob, before: float | None, dev_losses: Sequence[Any]) -> list[str]:
+    """The note that the rung carries where no update did dev any good worth the name."""
+    best = min((loss for _, loss in dev_losses), default=None)
+    if before is None or best is None or best < 0.999 * before:
+        return []
+    return [
+        f"no look at dev found a loss below that of the untrained start ({best:.3f} at best, "
+        f"{before:.3f} before): try a lower lr (now {job.fit.learning_rate:g}) or more rows"
     ]

@@ -37,7 +37,16 @@ class StepladderTrainer(Trainer):
         return norm
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """The loss on dev, in nats a token of its answers.
+        metrics = {"eval_loss": self.dev_loss()}
+        self._hold(metrics["eval_loss"], "loss on dev")
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, metrics
+        )
+        return metrics
+
+    def dev_loss(self) -> float:
+        """In nats a token of dev's answers.
 
         The Trainer's own takes the mean over batches, in which a token of a short answer counts
         for more.
@@ -52,13 +61,7 @@ class StepladderTrainer(Trainer):
                 counted = int((batch["labels"] != IGNORED).sum())
                 total += float(self.compute_loss(model, batch)) * counted  # type: ignore[arg-type]
                 tokens += counted
-        metrics = {"eval_loss": total / tokens}
-        self._hold(metrics["eval_loss"], "loss on dev")
-        self.log(metrics)
-        self.control = self.callback_handler.on_evaluate(
-            self.args, self.state, self.control, metrics
-        )
-        return metrics
+        return total / tokens
 
     def load_weights(self, checkpoint: Path) -> None:
         """A checkpoint's weights into the model."""

@@ -9,7 +9,8 @@ fitted over 14 Llama and Qwen models
 
 with a power of .781 for Llama; the optimum did not move with the rank as long as LoRA's scale
 (alpha / rank) stays. Below a width of 512, far from the models of that fit, the rates are our own
-measurement (`docs/log.md`, 2026-11-23): there the formula is three times too careful.
+measurement (`docs/log.md`, 2026-11-23 and 24): there the formula is three times too careful, and
+less bold steps suit an encoder-decoder.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ _ANCHOR = 2000
 _POWER = 0.781
 _NARROW = 512
 _OF_NARROW = {"adapter": 8e-3, "all": 1e-3}
+_OF_NARROW_SEQ2SEQ = {"adapter": 3e-3, "all": 1e-3}
 
 
 def learning_rate(checkpoint: Checkpoint, share: Literal["adapter", "all"]) -> float:
@@ -31,7 +33,8 @@ def learning_rate(checkpoint: Checkpoint, share: Literal["adapter", "all"]) -> f
     configuration names no width."""
     width = hidden_size(checkpoint) or _ANCHOR
     if width < _NARROW:
-        return _OF_NARROW[share]
+        seq2seq = checkpoint.capabilities.encoder_decoder
+        return (_OF_NARROW_SEQ2SEQ if seq2seq else _OF_NARROW)[share]
     rate = 5e-5 * (10 if share == "adapter" else 1) * (_ANCHOR / width) ** _POWER
     return float(f"{rate:.1e}")
 
