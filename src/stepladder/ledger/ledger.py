@@ -8,14 +8,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from stepladder.errors import LedgerError, nearest_name
 from stepladder.ledger.database import Database, compact_json, explained
 from stepladder.ledger.log import Event, StudyLog, read_events
-from stepladder.ledger.schema import events, migrate, now, studies
+from stepladder.ledger.schema import events, forgotten, migrate, now, studies
 from stepladder.records import Json
 
 DEFAULT_LEDGER = "runs/ledger.db"
@@ -75,12 +75,12 @@ class Ledger:
                 select(studies.c.id, studies.c.settings).where(studies.c.name == study)
             ).one_or_none()
             if row is None:
+                identifier = _next_id(connection)
                 connection.execute(
-                    insert(studies).values(name=study, settings=wanted, started=now())
+                    insert(studies).values(
+                        id=identifier, name=study, settings=wanted, started=now()
+                    )
                 )
-                identifier = connection.execute(
-                    select(studies.c.id).where(studies.c.name == study)
-                ).scalar_one()
             else:
                 _refuse_other_settings(study, row.settings, wanted)
                 identifier = row.id
@@ -114,13 +114,16 @@ class Ledger:
 
     def decided(self, test_fingerprint: str) -> int:
         """How many studies have drawn a verdict from this test split: events of kind `verdict`
-        whose payload has this `test_fingerprint`, a study counted once."""
+        whose payload has this `test_fingerprint`, a study counted once; also those that were
+        forgotten since."""
         query = select(func.count(events.c.study.distinct())).where(
             events.c.kind == "verdict",
             events.c.payload["test_fingerprint"].as_string() == test_fingerprint,
         )
         with self._database.read() as connection:
-            return int(connection.execute(query).scalar_one())
+            here = int(connection.execute(query).scalar_one())
+            gone = connection.execute(select(forgotten.c.test_fingerprints)).scalars()
+            return here + sum(test_fingerprint in drawn for drawn in gone)
 
     def close(self) -> None:
         """Closes the file; opened ledgers and logs are of no use afterwards."""
@@ -136,6 +139,13 @@ class Ledger:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _next_id(connection: Connection) -> int:
+    """Above all that ever were: a process may still be writing for a study that was forgotten."""
+    known = (studies.c.id, forgotten.c.study)
+    highest = (connection.execute(select(func.max(column))).scalar() for column in known)
+    return max(number or 0 for number in highest) + 1
 
 
 def _path(url: str | Path) -> Path:
