@@ -78,6 +78,12 @@ class Database:
                     raise
                 time.sleep(0.01)
 
+    def compact(self) -> None:
+        """Gives free pages back to the disk, which needs room for a copy of what remains."""
+        with explained(self.path), self._engine.connect() as connection:
+            self.patiently(connection, "VACUUM")
+            self.patiently(connection, "PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Closes all connections; the last one folds the write-ahead log into the file."""
         self._engine.dispose()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -13,12 +13,17 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from stepladder.errors import LedgerError, nearest_name
+from stepladder.ledger.contents import Contents, look_into
 from stepladder.ledger.database import Database, compact_json, explained
 from stepladder.ledger.log import Event, StudyLog, read_events
-from stepladder.ledger.schema import events, forgotten, migrate, now, studies
+from stepladder.ledger.pruning import Freed, prune
+from stepladder.ledger.schema import answers, builds, events, forgotten, migrate, now, studies
+from stepladder.ledger.soundness import Soundness, examine
+from stepladder.ledger.store import unpack
 from stepladder.records import Json
 
 DEFAULT_LEDGER = "runs/ledger.db"
+_PAGE = 500
 
 
 class StudyEntry(NamedTuple):
@@ -28,6 +33,15 @@ class StudyEntry(NamedTuple):
     started: str
     """UTC, ISO 8601."""
     events: int
+
+
+class KeptAnswer(NamedTuple):
+    """An answer with what it takes to ask for it again."""
+
+    address: str
+    recipe: Json
+    """`parts`: what the address is the hash of. The rest is the keeper's."""
+    payload: Json
 
 
 class Ledger:
@@ -124,6 +138,39 @@ class Ledger:
             here = int(connection.execute(query).scalar_one())
             gone = connection.execute(select(forgotten.c.test_fingerprints)).scalars()
             return here + sum(test_fingerprint in drawn for drawn in gone)
+
+    def answers(self) -> Iterator[KeptAnswer]:
+        """All answers that have a recipe, in the order of their addresses."""
+        last = ""
+        query = select(answers).where(answers.c.recipe.is_not(None)).order_by(answers.c.address)
+        while True:
+            with self._database.read() as connection:
+                after = query.where(answers.c.address > last).limit(_PAGE)
+                rows = connection.execute(after).all()
+            for row in rows:
+                yield KeptAnswer(row.address, unpack(row.recipe), row.payload)
+            if len(rows) < _PAGE:
+                return
+            last = rows[-1].address
+
+    def builds(self) -> dict[str, Json]:
+        """The records of all builds, by the hash of their recipe."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(builds.c.key, builds.c.payload)).all()
+        return {row.key: row.payload for row in rows}
+
+    def contents(self) -> Contents:
+        """Sizes by kind, and the studies with their verdicts."""
+        return look_into(self._database, self.artifacts)
+
+    def examine(self) -> Soundness:
+        """Whether the file is whole and all hashes in it hold; see `soundness`."""
+        return examine(self._database)
+
+    def prune(self, forget: Sequence[str] = (), *, dry_run: bool = False) -> Freed:
+        """Lets go of studies, and of what no other study uses; see `pruning`. Raises LedgerError
+        for a study that is not there."""
+        return prune(self._database, self.artifacts, forget, dry_run=dry_run)
 
     def close(self) -> None:
         """Closes the file; opened ledgers and logs are of no use afterwards."""

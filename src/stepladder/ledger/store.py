@@ -9,6 +9,7 @@ nothing from under a study that runs.
 
 from __future__ import annotations
 
+import json
 import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,8 +24,7 @@ from stepladder.ledger.schema import answers, builds, now, uses
 from stepladder.records import Json
 
 _AT_ONCE = 500  # SQLite before 3.32 takes at most 999 values in a statement
-KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-"""What may name a folder of artifacts."""
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class Store:
@@ -91,7 +91,7 @@ class Store:
 
     def artifact_folder(self, key: str) -> Path:
         """The folder for the files of one build, made if need be."""
-        if not KEY.fullmatch(key):
+        if not _KEY.fullmatch(key):
             raise LedgerError(
                 f"'{key}' cannot name a folder of artifacts; use letters, digits, '.', '_' or '-'"
             )
@@ -111,6 +111,12 @@ def pack(recipe: Json) -> bytes:
     """A recipe as it is kept: compressed, since a prompt may stand in it as text, as turns and as
     rendered."""
     return zlib.compress(compact_json(recipe).encode("utf-8"))
+
+
+def unpack(recipe: bytes) -> Json:
+    """The inverse. Raises zlib.error or ValueError for anything else."""
+    found: Json = json.loads(zlib.decompress(recipe))
+    return found
 
 
 def _answers_at(connection: Connection, addresses: Sequence[str]) -> dict[str, Json]:

@@ -31,10 +31,9 @@ from stepladder.records import (
     Build,
     FitSettings,
     Json,
-    Prompt,
     TrainingJob,
-    Turn,
     content_hash,
+    prompt_from_json,
 )
 
 
@@ -179,13 +178,8 @@ def _job_from_json(content: Json) -> TrainingJob:
     return TrainingJob(
         method=content["method"],
         checkpoint=checkpoint_from_json(content["checkpoint"]),
-        train=tuple((_prompt(p), answer) for p, answer in content["train"]),
-        dev=tuple((_prompt(p), answer) for p, answer in content["dev"]),
+        train=tuple((prompt_from_json(p), answer) for p, answer in content["train"]),
+        dev=tuple((prompt_from_json(p), answer) for p, answer in content["dev"]),
         fit=FitSettings(**content["fit"]),
         seed=content["seed"],
     )
-
-
-def _prompt(content: Json) -> Prompt:
-    turns = tuple(Turn(**turn) for turn in content["turns"])
-    return Prompt(text=content["text"], turns=turns, joint=content["joint"])
