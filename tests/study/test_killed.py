@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 SAMPLE = Path(__file__).parents[2] / "src/stepladder/samples/support-notes"
-PLACES = {"step": 0.03, "checkpoint": 0.08, "commit": 0.002}
+PLACES = {"step": 0.02, "checkpoint": 0.02, "commit": 0.001}
 """Where a kill is asked for, and within how many seconds of entering."""
 GIVE_UP = 600.0
 
@@ -175,7 +175,7 @@ def plans(seed: int, places: list[str]) -> Iterator[tuple[dict[str, Any] | None,
     draw = random.Random(seed)
     for place in places:
         if place == "random":
-            yield None, draw.uniform(0.5, 15.0)
+            yield None, draw.uniform(0.2, 4.0)
             continue
         most = {"step": 8, "checkpoint": 1, "commit": 8}[place]
         dies = "study" if place == "commit" else draw.choice(["both", "both", "study"])
@@ -234,7 +234,7 @@ def test_killed_fifty_times_it_ends_as_if_it_never_was(
     trainings = ("lora(epochs=3, batch_size=2)", "full(epochs=3, batch_size=2)")
     whole = {t: killed(forking, tmp_path / t.split("(")[0], t, 0, []) for t in trainings}
     fallen, again, number, started = Counter[str](), 0, 0, time.monotonic()
-    places = ["commit", "random", "step", "step", "checkpoint", "random", "step", "commit", "step"]
+    places = ["commit", "step", "step", "random", "checkpoint", "step", "random", "commit", "step"]
     while fallen.total() < 50 or any(fallen[p] < n for p, n in wanted.items()):
         training = trainings[number % 2]
         lives = killed(
@@ -244,5 +244,5 @@ def test_killed_fifty_times_it_ends_as_if_it_never_was(
         fallen += Counter(life.killed_at for life in lives if life.killed_at)
         number += 1
         print(number, dict(fallen), f"{again} answers given twice", flush=True)
-        assert number < 20, f"the kills miss their places: {dict(fallen)}"
+        assert number < 30, f"the kills miss their places: {dict(fallen)}"
     print(f"{number} studies in {time.monotonic() - started:,.0f} s")
