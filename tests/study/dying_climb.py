@@ -1,4 +1,4 @@
-"""A climb that writes down where it is, and may be told to die there; see `test_killed.py`.
+"""A climb that writes down where it is, and may be told to die there; see `test_study_survives.py`.
 
     climb(FOLDER, {"place": "step", "nth": 3, "after": 0.01, "dies": "both"})
 
@@ -82,7 +82,7 @@ class Moments:
         setattr(owner, name, marked)
 
 
-def climb(folder: Path, plan: dict[str, Any] | None) -> None:
+def climb(folder: Path, plan: dict[str, Any] | None, name: str = "s") -> None:
     """The study's process."""
     with (folder / "said").open("ab") as said:
         os.dup2(said.fileno(), 1)
@@ -107,7 +107,7 @@ def climb(folder: Path, plan: dict[str, Any] | None) -> None:
     Connection.exec_driver_sql = execute_marked  # type: ignore[assignment]
     HFEngine.generate = _told(HFEngine.generate, moments)  # type: ignore[method-assign]
     process.subprocess = _Forking(folder, plan)  # type: ignore[assignment]
-    Study(Task.load(folder / "task.yaml"), name="s", ledger=folder / "runs/ledger.db").climb()
+    Study(Task.load(folder / "task.yaml"), name=name, ledger=folder / "runs/ledger.db").climb()
 
 
 def _told(generate: Callable[..., Any], moments: Moments) -> Callable[..., Any]:

@@ -1,4 +1,5 @@
-"""A study that is killed again and again ends as one that never was, and asks nothing twice.
+"""A study that is killed again and again ends as one that never was, and asks nothing twice; two
+beside each other do not disturb each other; on a full disk it stops, says so and goes on later.
 
 Every kill is SIGKILL. Where it fell is proven by what the dying processes wrote down, see
 `dying_climb`; the moments at random are chosen by this process, without a look at them.
@@ -10,8 +11,10 @@ import json
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import sqlite3
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -149,14 +152,14 @@ def place_of_death(seen: list[Moment], code: int | None) -> str | None:
     return place if own[place] > 0 or code == -signal.SIGKILL else "elsewhere"
 
 
-def outcome(folder: Path) -> dict[str, Any]:
+def outcome(folder: Path, study: str = "s") -> dict[str, Any]:
     """What the study found, without times; weights are in it as their hashes."""
     with sqlite3.connect(folder / "runs/ledger.db") as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
         builds = [json.loads(p) for (p,) in connection.execute("SELECT payload FROM builds")]
     with Ledger.open(folder / "runs/ledger.db", create=False) as ledger:
-        log = ledger.study("s")
+        log = ledger.study(study)
         summary = log.latest("summary")
         events = [event.payload for event in log.events("generation")]
     assert summary is not None
@@ -223,6 +226,83 @@ def test_killed_in_a_step_a_checkpoint_and_a_commit_it_ends_as_if_it_never_was(
     lives = killed(forking, tmp_path / "killed", training, 1, ["commit", "step", "checkpoint"])
     assert len(lives) == 4
     hold(lives, whole)
+
+
+def test_two_studies_on_one_ledger_train_the_same_once_and_end_the_same(
+    tmp_path: Path, forking: BaseContext
+) -> None:
+    from dying_climb import climb
+
+    folder = tmp_path / "both"
+    make_task(folder, "lora(epochs=2, batch_size=4)")
+    studies = [forking.Process(target=climb, args=(folder, None, name)) for name in "ab"]
+    for study in studies:
+        study.start()
+    for study in studies:
+        study.join(GIVE_UP)
+    assert [study.exitcode for study in studies] == [0, 0], (folder / "said").read_text()
+    assert outcome(folder, "a") == outcome(folder, "b")
+    seen = moments(folder)
+    assert sum(m.what == "training" for m in seen) == 1
+    assert answers(folder) == {m.what for m in seen if m.word == "asked"}
+    with Ledger.open(folder / "runs/ledger.db") as ledger:
+        assert ledger.examine().faults == ()
+        assert ledger.prune(["a"]).answers == 0  # b uses them all
+
+
+def full_disk(tmp_path: Path, megabytes: int, training: str) -> tuple[str, Path]:
+    """What a climb says whose ledger is on a disk of that size, and a copy of what that holds."""
+    if shutil.which("unshare") is None:
+        pytest.skip("a small disk of its own needs unshare (util-linux)")
+    disk, kept, folder = tmp_path / "disk", tmp_path / "kept", tmp_path / "task"
+    disk.mkdir()
+    make_task(folder, training)
+    script = f'mount -t tmpfs -o size={megabytes}m none "{disk}" || exit 77; "$@"; code=$?; '
+    script += f'cp -r "{disk}" "{kept}"; exit $code'
+    command = ["unshare", "--map-root-user", "--mount", "sh", "-c", script, "sh"]
+    done = subprocess.run(
+        [*command, *climb_command(folder, disk)], cwd=folder, capture_output=True, text=True
+    )
+    if done.returncode == 77 or "unshare" in done.stderr:
+        pytest.skip(f"this machine lets nobody mount a small disk: {done.stderr.strip()}")
+    assert done.returncode == 2, done.stderr
+    return done.stderr, kept
+
+
+def climb_command(folder: Path, ledger: Path) -> list[str]:
+    main = "from stepladder.cli import main; main()"
+    command = [sys.executable, "-c", main, "climb", str(folder / "task.yaml"), "--name", "s"]
+    return [*command, "--ledger", str(ledger / "ledger.db")]
+
+
+def goes_on(folder: Path, kept: Path) -> None:
+    """On a disk with room the study ends, and the ledger is whole."""
+    with Ledger.open(kept / "ledger.db") as ledger:
+        assert ledger.examine().faults == ()
+        before = sum(1 for _ in ledger.study("s").events("generation"))
+    done = subprocess.run(
+        climb_command(folder, kept), cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode in (0, 3), done.stderr
+    with Ledger.open(kept / "ledger.db") as ledger:
+        events = [
+            (e.payload["rung"], e.payload["id"]) for e in ledger.study("s").events("generation")
+        ]
+    assert len(events) == len(set(events)) == 42 > before
+
+
+def test_a_study_whose_ledger_fills_the_disk_says_so_and_goes_on_later(tmp_path: Path) -> None:
+    said, kept = full_disk(tmp_path, 1, "one-shot + lora(epochs=1)")
+    assert "the disk is full" in said.splitlines()[-1]
+    goes_on(tmp_path / "task", kept)
+
+
+@pytest.mark.slow
+def test_a_study_whose_training_fills_the_disk_says_so_and_goes_on_later(tmp_path: Path) -> None:
+    said, kept = full_disk(tmp_path, 20, "full(epochs=2)")
+    assert "the disk is full" in said.splitlines()[-1]
+    assert "Traceback" not in said
+    goes_on(tmp_path / "task", kept)
 
 
 @pytest.mark.slow
