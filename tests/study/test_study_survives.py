@@ -300,7 +300,8 @@ def test_a_study_whose_ledger_fills_the_disk_says_so_and_goes_on_later(tmp_path:
 @pytest.mark.slow
 def test_a_study_whose_training_fills_the_disk_says_so_and_goes_on_later(tmp_path: Path) -> None:
     said, kept = full_disk(tmp_path, 20, "full(epochs=2)")
-    assert "the disk is full" in said.splitlines()[-1]
+    assert "full(epochs=2" in said.splitlines()[-1]
+    assert f"the disk is full, {tmp_path / 'disk/artifacts'}" in said.splitlines()[-1]
     assert "Traceback" not in said
     goes_on(tmp_path / "task", kept)
 
