@@ -69,6 +69,12 @@ class Prompt:
     Decoder-only models without a chat template alone use it."""
 
 
+def prompt_from_json(data: Json) -> Prompt:
+    """The inverse of `asdict`."""
+    turns = tuple(Turn(**turn) for turn in data["turns"])
+    return Prompt(text=data["text"], turns=turns, joint=data["joint"])
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How tokens are drawn. Temperature 0 is greedy."""

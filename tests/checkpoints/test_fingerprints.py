@@ -88,6 +88,17 @@ def test_the_second_time_weights_are_not_read(
     assert "model.safetensors" not in read and "config.json" in read
 
 
+def test_read_again_trusts_no_remembered_hash(
+    model: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fingerprints, "_SETTLED", -1.0)
+    before = fingerprint(model)
+    remembered = json.loads(cache.read_text())
+    cache.write_text(json.dumps(dict.fromkeys(remembered, "0" * 64)))
+    assert fingerprint(model) != before
+    assert fingerprint(model, read_again=True) == before
+
+
 @pytest.mark.parametrize("content", ["{", "[]", '"x"'])
 def test_a_broken_cache_is_no_error(model: Path, cache: Path, content: str) -> None:
     before = fingerprint(model)

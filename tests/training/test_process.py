@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from stepladder.errors import TrainingError
+from stepladder.errors import OutputError, TrainingError
 from stepladder.records import Build
 from stepladder.training import run_job
 from stepladder.training.workfolder import WorkFolder
@@ -142,5 +142,5 @@ def test_a_deleted_outcome_is_trained_anew(make_job, tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_told_in_a_line(make_job, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(TrainingError, match="cannot be written.*--ledger"):
+    with pytest.raises(OutputError, match="cannot be written.*--ledger"):
         run_job(make_job(), tmp_path / "file" / "work")

@@ -45,19 +45,22 @@ _SETTLED = 2.0
 second change within the clock's grain could leave all of its times the same."""
 
 
-def fingerprint(folder: Path, *, allow_pickle: bool = False) -> str:
-    """The content hash of a checkpoint's or an adapter's folder."""
+def fingerprint(folder: Path, *, allow_pickle: bool = False, read_again: bool = False) -> str:
+    """The content hash of a checkpoint's or an adapter's folder. With `read_again` every byte is
+    read, also where the hash of a file is remembered: a disk can fail without a new time."""
     if (folder / ADAPTER_CONFIG).is_file():
         return content_hash(
             {
                 ADAPTER_CONFIG: _adapter_settings(folder),
-                "weights": _hashes(folder, weight_files(folder, allow_pickle=allow_pickle)),
+                "weights": _hashes(
+                    folder, weight_files(folder, allow_pickle=allow_pickle), read_again
+                ),
             }
         )
     present = [folder / name for name in _SETTINGS if (folder / name).is_file()]
     present += sorted(folder.glob("additional_chat_templates/*.jinja"))
     return content_hash(
-        _hashes(folder, [*present, *weight_files(folder, allow_pickle=allow_pickle)])
+        _hashes(folder, [*present, *weight_files(folder, allow_pickle=allow_pickle)], read_again)
     )
 
 
@@ -70,8 +73,8 @@ def _adapter_settings(folder: Path) -> Json:
     }
 
 
-def _hashes(folder: Path, files: Iterable[Path]) -> dict[str, str]:
-    known = _remembered()
+def _hashes(folder: Path, files: Iterable[Path], read_again: bool) -> dict[str, str]:
+    known = {} if read_again else _remembered()
     hashes: dict[str, str] = {}
     fresh: dict[str, str] = {}
     for file in files:
@@ -84,7 +87,7 @@ def _hashes(folder: Path, files: Iterable[Path]) -> dict[str, str]:
                 fresh[key] = digest
         hashes[file.relative_to(folder).as_posix()] = digest
     if fresh:
-        _remember(known | fresh)
+        _remember(_remembered() | fresh)
     return hashes
 
 

@@ -10,11 +10,29 @@ The log of a study is append-only. Answers and builds are kept under their recip
 by all studies of the file, so that nothing is asked or trained twice. A `kill -9` at any moment
 loses at most the transaction in flight.
 
-What it does not do: it never deletes, and it trusts its own file (no signatures).
+    ledger.contents(), ledger.examine(), ledger.prune(forget=["first try"])
+
+What it does not do: it deletes nothing unless asked to, and it trusts its own file: digests find
+damage, not forgery.
 """
 
-from stepladder.ledger.ledger import DEFAULT_LEDGER, Ledger, StudyEntry
+from stepladder.ledger.contents import Contents, StudyLine
+from stepladder.ledger.ledger import DEFAULT_LEDGER, KeptAnswer, Ledger, StudyEntry
 from stepladder.ledger.log import Event, StudyLog
+from stepladder.ledger.pruning import Freed
+from stepladder.ledger.soundness import Soundness
 from stepladder.ledger.store import Store
 
-__all__ = ["DEFAULT_LEDGER", "Event", "Ledger", "Store", "StudyEntry", "StudyLog"]
+__all__ = [
+    "DEFAULT_LEDGER",
+    "Contents",
+    "Event",
+    "Freed",
+    "KeptAnswer",
+    "Ledger",
+    "Soundness",
+    "Store",
+    "StudyEntry",
+    "StudyLine",
+    "StudyLog",
+]

@@ -19,6 +19,7 @@ Not covered: an engine's connections do not survive `fork`; open the ledger in t
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 import time
@@ -77,6 +78,12 @@ class Database:
                     raise
                 time.sleep(0.01)
 
+    def compact(self) -> None:
+        """Gives free pages back to the disk, which needs room for a copy of what remains."""
+        with explained(self.path), self._engine.connect() as connection:
+            self.patiently(connection, "VACUUM")
+            self.patiently(connection, "PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Closes all connections; the last one folds the write-ahead log into the file."""
         self._engine.dispose()
@@ -91,6 +98,16 @@ def compact_json(value: Any) -> str:
     except UnicodeEncodeError:  # a lone surrogate, which a model may well write, fits escaped only
         return json.dumps(value, allow_nan=False, separators=(",", ":"))
     return text
+
+
+def digest(payload: Any) -> str:
+    """The SHA-256 of a payload as the file holds it. Raises ValueError as `compact_json` does."""
+    return text_digest(compact_json(payload))
+
+
+def text_digest(text: str) -> str:
+    """The same, of the text that was read back."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 @contextmanager
@@ -127,6 +144,8 @@ _ADVICE = {
     "ledger with --ledger",
     "SQLITE_CANTOPEN": "cannot be opened; see that its folder exists and can be written, or name "
     "another ledger with --ledger",
+    "SQLITE_CONSTRAINT_FOREIGNKEY": "this study was forgotten by another process while it ran; "
+    "start it again to have it anew",
     "SQLITE_NOTADB": "is not a ledger (not an SQLite file); name another with --ledger",
     "SQLITE_CORRUPT": "is damaged; put back a copy, or save what can be read with: sqlite3 FILE "
     ".recover",

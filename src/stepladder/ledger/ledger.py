@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from stepladder.errors import LedgerError, nearest_name
+from stepladder.ledger.contents import Contents, look_into
 from stepladder.ledger.database import Database, compact_json, explained
 from stepladder.ledger.log import Event, StudyLog, read_events
-from stepladder.ledger.schema import events, migrate, now, studies
+from stepladder.ledger.pruning import Freed, prune
+from stepladder.ledger.schema import answers, builds, events, forgotten, migrate, now, studies
+from stepladder.ledger.soundness import Soundness, examine
+from stepladder.ledger.store import unpack
 from stepladder.records import Json
 
 DEFAULT_LEDGER = "runs/ledger.db"
+_PAGE = 500
 
 
 class StudyEntry(NamedTuple):
@@ -28,6 +33,15 @@ class StudyEntry(NamedTuple):
     started: str
     """UTC, ISO 8601."""
     events: int
+
+
+class KeptAnswer(NamedTuple):
+    """An answer with what it takes to ask for it again."""
+
+    address: str
+    recipe: Json
+    """`parts`: what the address is the hash of. The rest is the keeper's."""
+    payload: Json
 
 
 class Ledger:
@@ -75,12 +89,12 @@ class Ledger:
                 select(studies.c.id, studies.c.settings).where(studies.c.name == study)
             ).one_or_none()
             if row is None:
+                identifier = _next_id(connection)
                 connection.execute(
-                    insert(studies).values(name=study, settings=wanted, started=now())
+                    insert(studies).values(
+                        id=identifier, name=study, settings=wanted, started=now()
+                    )
                 )
-                identifier = connection.execute(
-                    select(studies.c.id).where(studies.c.name == study)
-                ).scalar_one()
             else:
                 _refuse_other_settings(study, row.settings, wanted)
                 identifier = row.id
@@ -114,13 +128,49 @@ class Ledger:
 
     def decided(self, test_fingerprint: str) -> int:
         """How many studies have drawn a verdict from this test split: events of kind `verdict`
-        whose payload has this `test_fingerprint`, a study counted once."""
+        whose payload has this `test_fingerprint`, a study counted once; also those that were
+        forgotten since."""
         query = select(func.count(events.c.study.distinct())).where(
             events.c.kind == "verdict",
             events.c.payload["test_fingerprint"].as_string() == test_fingerprint,
         )
         with self._database.read() as connection:
-            return int(connection.execute(query).scalar_one())
+            here = int(connection.execute(query).scalar_one())
+            gone = connection.execute(select(forgotten.c.test_fingerprints)).scalars()
+            return here + sum(test_fingerprint in drawn for drawn in gone)
+
+    def answers(self) -> Iterator[KeptAnswer]:
+        """All answers that have a recipe, in the order of their addresses."""
+        last = ""
+        query = select(answers).where(answers.c.recipe.is_not(None)).order_by(answers.c.address)
+        while True:
+            with self._database.read() as connection:
+                after = query.where(answers.c.address > last).limit(_PAGE)
+                rows = connection.execute(after).all()
+            for row in rows:
+                yield KeptAnswer(row.address, unpack(row.recipe), row.payload)
+            if len(rows) < _PAGE:
+                return
+            last = rows[-1].address
+
+    def builds(self) -> dict[str, Json]:
+        """The records of all builds, by the hash of their recipe."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(builds.c.key, builds.c.payload)).all()
+        return {row.key: row.payload for row in rows}
+
+    def contents(self) -> Contents:
+        """Sizes by kind, and the studies with their verdicts."""
+        return look_into(self._database, self.artifacts)
+
+    def examine(self) -> Soundness:
+        """Whether the file is whole and all hashes in it hold; see `soundness`."""
+        return examine(self._database)
+
+    def prune(self, forget: Sequence[str] = (), *, dry_run: bool = False) -> Freed:
+        """Lets go of studies, and of what no other study uses; see `pruning`. Raises LedgerError
+        for a study that is not there."""
+        return prune(self._database, self.artifacts, forget, dry_run=dry_run)
 
     def close(self) -> None:
         """Closes the file; opened ledgers and logs are of no use afterwards."""
@@ -136,6 +186,13 @@ class Ledger:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _next_id(connection: Connection) -> int:
+    """Above all that ever were: a process may still be writing for a study that was forgotten."""
+    known = (studies.c.id, forgotten.c.study)
+    highest = (connection.execute(select(func.max(column))).scalar() for column in known)
+    return max(number or 0 for number in highest) + 1
 
 
 def _path(url: str | Path) -> Path:

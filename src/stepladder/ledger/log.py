@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from sqlalchemy import insert, select
 
-from stepladder.ledger.database import Database
+from stepladder.ledger.database import Database, digest
 from stepladder.ledger.schema import events, now, studies
 from stepladder.ledger.store import Store
 from stepladder.records import Json
@@ -37,9 +37,8 @@ class StudyLog(Store):
     """One study's events, with the answers and builds that all studies share."""
 
     def __init__(self, database: Database, artifacts: Path, study: str, identifier: int) -> None:
-        super().__init__(database, artifacts)
+        super().__init__(database, artifacts, identifier)
         self.study = study
-        self._id = identifier
 
     @property
     def settings(self) -> Json:
@@ -58,7 +57,13 @@ class StudyLog(Store):
         """Adds events of (kind, payload) in one transaction: all of them, or on an error none."""
         time = now()
         values = [
-            {"study": self._id, "time": time, "kind": kind, "payload": payload}
+            {
+                "study": self._id,
+                "time": time,
+                "kind": kind,
+                "payload": payload,
+                "digest": digest(payload),
+            }
             for kind, payload in rows
         ]
         if values:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import JSON, Connection, Integer, String, column, insert, select, table
+from sqlalchemy import JSON, Connection, Integer, LargeBinary, String, column, insert, select, table
 
 import stepladder
 from stepladder.errors import LedgerError
@@ -33,11 +33,34 @@ events = table(
     column("time", String),
     column("kind", String),
     column("payload", JSON),
+    column("digest", String),
 )
 answers = table(
-    "answers", column("address", String), column("payload", JSON), column("time", String)
+    "answers",
+    column("address", String),
+    column("payload", JSON),
+    column("time", String),
+    column("recipe", LargeBinary),
+    column("digest", String),
 )
-builds = table("builds", column("key", String), column("payload", JSON), column("time", String))
+builds = table(
+    "builds",
+    column("key", String),
+    column("payload", JSON),
+    column("time", String),
+    column("digest", String),
+)
+uses = table("uses", column("kind", String), column("key", String), column("study", Integer))
+"""Which study rests on which answer (`answer`), and which build or folder (`build`). A study older
+than this table has the one row of kind `older`: it may use whatever has no digest."""
+forgotten = table(
+    "forgotten",
+    column("study", Integer),
+    column("name", String),
+    column("time", String),
+    column("test_fingerprints", JSON),
+)
+"""Studies that were let go of. The verdicts that they drew from a test split still count."""
 _history = table(
     "schema_history",
     column("version", Integer),
@@ -66,6 +89,25 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             address TEXT PRIMARY KEY, payload TEXT NOT NULL, time TEXT NOT NULL)""",
         """CREATE TABLE builds (
             key TEXT PRIMARY KEY, payload TEXT NOT NULL, time TEXT NOT NULL)""",
+    ),
+    (
+        # `digest` is the SHA-256 of the payload's text; `recipe` is what an address is the hash of.
+        "ALTER TABLE events ADD COLUMN digest TEXT",
+        "ALTER TABLE answers ADD COLUMN recipe BLOB",
+        "ALTER TABLE answers ADD COLUMN digest TEXT",
+        "ALTER TABLE builds ADD COLUMN digest TEXT",
+        """CREATE TABLE uses (
+            kind TEXT NOT NULL, key TEXT NOT NULL,
+            study INTEGER NOT NULL REFERENCES studies(id) ON DELETE CASCADE,
+            PRIMARY KEY (kind, key, study)) WITHOUT ROWID""",
+        "INSERT INTO uses SELECT 'older', '', id FROM studies",
+        """CREATE TABLE forgotten (
+            study INTEGER PRIMARY KEY, name TEXT NOT NULL, time TEXT NOT NULL,
+            test_fingerprints TEXT NOT NULL)""",
+        "DROP TRIGGER events_are_not_deleted",
+        """CREATE TRIGGER events_are_not_deleted BEFORE DELETE ON events
+            WHEN OLD.study NOT IN (SELECT study FROM forgotten)
+            BEGIN SELECT RAISE(ABORT, 'the event log is append-only'); END""",
     ),
 )
 

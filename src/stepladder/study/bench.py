@@ -62,6 +62,10 @@ class StudyBench:
             note = "" if progress.loss is None else f"loss {progress.loss:.3f}"
             self._watcher.reach(progress.step, progress.steps, note)
 
-        build = run_job(job, self._store.artifact_folder(key), on_progress=relay)
+        def waiting() -> None:
+            self._watcher.say(f"{self.rung}: another process trains the same; waiting for it")
+
+        folder = self._store.artifact_folder(key)
+        build = run_job(job, folder, on_progress=relay, on_wait=waiting)
         self.trainings += 1
         return build

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 from stepladder.contracts import Engine
 from stepladder.errors import EngineError
@@ -74,23 +75,37 @@ class RecordedEngine:
         known = self._store.answers(list(places))
         for address in known:
             yield from _at(known[address], places[address])
-        rest = [address for address in places if address not in known]
-        asked = [prompts[places[address][0]] for address in rest]
-        for address, payload in self._ask(asked, rest, sampling) if rest else ():
+        rest = {a: prompts[places[a][0]] for a in places if a not in known}
+        for address, payload in self._ask(rest, sampling) if rest else ():
             yield from _at(payload, places[address])
 
     def address(self, prompt: Prompt, sampling: Sampling) -> str:
-        return content_hash([self.identity, self.render(prompt), asdict(sampling)])
+        return content_hash(self._parts(prompt, sampling))
 
-    def _ask(
-        self, prompts: Sequence[Prompt], addresses: Sequence[str], sampling: Sampling
-    ) -> Iterator[tuple[str, Json]]:
+    def _parts(self, prompt: Prompt, sampling: Sampling) -> list[Any]:
+        """What an address is the hash of."""
+        return [self.identity, self.render(prompt), asdict(sampling)]
+
+    def _keep(
+        self, shard: Mapping[str, Json], asked: Mapping[str, Prompt], sampling: Sampling
+    ) -> None:
+        recipes = {
+            address: {
+                "parts": self._parts(asked[address], sampling),
+                "prompt": asdict(asked[address]),
+            }
+            for address in shard
+        }
+        self._store.keep_answers(shard, recipes)
+
+    def _ask(self, asked: Mapping[str, Prompt], sampling: Sampling) -> Iterator[tuple[str, Json]]:
         """Asks and keeps, a shard at a time; what has been answered is kept whatever happens. What
         the machine owes is handed on and not kept, so that it is asked for again."""
+        addresses = list(asked)
         shard: dict[str, Json] = {}
         written = time.monotonic()
         try:
-            for completion in self._engine.generate(prompts, sampling):
+            for completion in self._engine.generate(list(asked.values()), sampling):
                 self.asked += completion.finish != "over-context"
                 payload = asdict(completion)
                 del payload["index"]
@@ -99,17 +114,17 @@ class RecordedEngine:
                     continue
                 shard[addresses[completion.index]] = payload
                 if time.monotonic() - written > SHARD_SECONDS:
-                    self._store.keep_answers(shard)
+                    self._keep(shard, asked, sampling)
                     yield from shard.items()
                     shard, written = {}, time.monotonic()
         except EngineError:
-            self._store.keep_answers(shard)
+            self._keep(shard, asked, sampling)
             yield from shard.items()
             raise
         except BaseException:
-            self._store.keep_answers(shard)
+            self._keep(shard, asked, sampling)
             raise
-        self._store.keep_answers(shard)
+        self._keep(shard, asked, sampling)
         yield from shard.items()
 
 

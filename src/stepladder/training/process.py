@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from stepladder.errors import TrainingError
+from stepladder.errors import OutputError, TrainingError
 from stepladder.records import Build, TrainingJob
 from stepladder.training.progress import Follower, Progress
 from stepladder.training.workfolder import WorkFolder
@@ -22,32 +22,47 @@ _ENVIRONMENT = {
 }
 
 
+_KEPT = "(the training goes on from its last checkpoint)"
+DISK_FULL = 28
+"""The worker's exit code where a file could not be written; ENOSPC's number on Linux."""
+
+
 def run_job(
-    job: TrainingJob, folder: Path, *, on_progress: Callable[[Progress], None] | None = None
+    job: TrainingJob,
+    folder: Path,
+    *,
+    on_progress: Callable[[Progress], None] | None = None,
+    on_wait: Callable[[], None] | None = None,
 ) -> Build:
     """Trains, or goes on with the training that `folder` holds, or returns what it holds when it
-    is done.
+    is done. Where another process trains in this folder, `on_wait` is called and its end awaited.
 
     Blocks until the end. KeyboardInterrupt ends the training at once and leaves the folder as it
     is; called again, the training goes on from its last checkpoint to the same weights as without
     the interruption. Raises TrainingError when there are no usable weights, saying why and what to
-    do; the folder stays.
+    do, and OutputError where the disk is full or the folder cannot be written; the folder stays.
     """
     work = WorkFolder(folder)
     try:
-        work.open_for(job)
+        with work.held(on_wait) as lock:
+            work.open_for(job)
+            done = work.build()
+            if done is not None:
+                return done
+            code = _run(work, lock, on_progress)
+            build = work.build()
     except OSError as error:
-        raise TrainingError(
+        raise OutputError(
             f"{job.method}: {folder} cannot be written: {error.strerror or error}; free some space "
-            "or name another place with --ledger"
+            f"or name another place with --ledger {_KEPT}"
         ) from error
-    done = work.build()
-    if done is not None:
-        return done
-    code = _run(work, on_progress)
-    build = work.build()
     if code == 0 and build is not None:
         return build
+    if code == DISK_FULL:
+        raise OutputError(
+            f"{job.method}: the disk is full, {folder} cannot be written; free some space and "
+            f"start again {_KEPT}"
+        )
     raise TrainingError(work.failure() or _unsaid(code, job, work))
 
 
@@ -61,9 +76,10 @@ def lower_what(job: TrainingJob) -> str:
     return f"{smaller}, or take a smaller model"
 
 
-def _run(work: WorkFolder, on_progress: Callable[[Progress], None] | None) -> int:
+def _run(work: WorkFolder, lock: int, on_progress: Callable[[Progress], None] | None) -> int:
     """The exit code of the worker, which has a session of its own so that a Ctrl-C at the terminal
-    reaches only this process, and all of it can be ended together."""
+    reaches only this process, and all of it can be ended together. It inherits the folder's lock:
+    where this process is killed, it may live on for a moment."""
     command = [sys.executable, "-P", "-m", "stepladder.training.worker", str(work.root)]
     follower = Follower(work.progress, from_end=True)
     with work.log.open("ab") as log:
@@ -74,6 +90,7 @@ def _run(work: WorkFolder, on_progress: Callable[[Progress], None] | None) -> in
             stderr=log,
             env=os.environ | _ENVIRONMENT,
             start_new_session=True,
+            pass_fds=(lock,),
         )
     try:
         while True:

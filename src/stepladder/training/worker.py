@@ -1,12 +1,14 @@
 """The training's own process: `python -m stepladder.training.worker FOLDER PARENT`.
 
 Started by `run_job`, which waits for it. Its only results are files in FOLDER; its exit code is 0
-when build.json is there, and 1 when failure.json says why not. When the process PARENT ends, in
+when build.json is there, DISK_FULL when a file could not be written, and 1 when failure.json says
+why not. When the process PARENT ends, in
 whatever way, this one ends itself.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -19,7 +21,7 @@ from stepladder.checkpoints import out_of_memory
 from stepladder.errors import StepladderError
 from stepladder.records import Build, TrainingJob
 from stepladder.training.memory import MemoryMeter
-from stepladder.training.process import lower_what
+from stepladder.training.process import DISK_FULL, lower_what
 from stepladder.training.progress import Follower, Reporter
 from stepladder.training.workfolder import WorkFolder
 
@@ -34,6 +36,8 @@ def main(folder: Path, parent: int) -> int:
     try:
         train_here(job, work, started)
     except Exception as error:  # the process' outermost edge: told to the parent and to the log
+        if disk_full(error):
+            return DISK_FULL
         traceback.print_exc()
         work.fail(explain(error, job, work))
         return 1
@@ -53,6 +57,23 @@ def train_here(job: TrainingJob, work: WorkFolder, started: float) -> Build:
     model, tokenizer = load(job.checkpoint, for_training=True)
     fitted = fit(model, tokenizer, job, work, reporter, meter)
     return write_outcome(fitted, job, work, reporter, meter)
+
+
+def disk_full(error: BaseException | None) -> bool:
+    """Whether this came of a file that could not grow. torch and safetensors keep no errno: theirs
+    are known by their words."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (
+            errno.ENOSPC,
+            errno.EDQUOT,
+            errno.EFBIG,
+        ):
+            return True
+        text = str(error)
+        if "PytorchStreamWriter failed writing" in text or "No space left on device" in text:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def explain(error: Exception, job: TrainingJob, work: WorkFolder) -> str:

@@ -8,15 +8,20 @@
     checkpoints/     the Trainer's own: the newest and the best; gone when all is done
     outcome/         the adapter or the whole checkpoint
     build.json       written last: where it stands, the training is done
+    lock             held by whoever trains here, see `held`
 
 Every file that is read again is written beside its place and renamed into it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -26,10 +31,9 @@ from stepladder.records import (
     Build,
     FitSettings,
     Json,
-    Prompt,
     TrainingJob,
-    Turn,
     content_hash,
+    prompt_from_json,
 )
 
 
@@ -54,6 +58,20 @@ class WorkFolder:
     @property
     def outcome(self) -> Path:
         return self.root / "outcome"
+
+    @contextmanager
+    def held(self, on_wait: Callable[[], None] | None = None) -> Iterator[int]:
+        """The folder, made if need be, for one process at a time; others wait, which `on_wait` is
+        told once. The descriptor given keeps the lock in every process that inherits it, until the
+        last of them has ended, in whatever way."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / "lock").open("ab") as lock:
+            while not _taken(lock.fileno()):
+                if on_wait is not None:
+                    on_wait()
+                    on_wait = None
+                time.sleep(0.2)
+            yield lock.fileno()
 
     def open_for(self, job: TrainingJob) -> None:
         """Makes the folder, or checks that it belongs to the same training. Raises TrainingError
@@ -135,6 +153,14 @@ class WorkFolder:
         os.replace(beside, self.root / name)
 
 
+def _taken(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def _is_whole(checkpoint: Path) -> bool:
     # The Trainer writes trainer_state.json after everything else.
     try:
@@ -152,13 +178,8 @@ def _job_from_json(content: Json) -> TrainingJob:
     return TrainingJob(
         method=content["method"],
         checkpoint=checkpoint_from_json(content["checkpoint"]),
-        train=tuple((_prompt(p), answer) for p, answer in content["train"]),
-        dev=tuple((_prompt(p), answer) for p, answer in content["dev"]),
+        train=tuple((prompt_from_json(p), answer) for p, answer in content["train"]),
+        dev=tuple((prompt_from_json(p), answer) for p, answer in content["dev"]),
         fit=FitSettings(**content["fit"]),
         seed=content["seed"],
     )
-
-
-def _prompt(content: Json) -> Prompt:
-    turns = tuple(Turn(**turn) for turn in content["turns"])
-    return Prompt(text=content["text"], turns=turns, joint=content["joint"])
