@@ -43,6 +43,9 @@ class Example:
     """Accepted answers, at least one; training uses the first."""
     group: str | None = None
     """Rows of one group are not independent: errors are clustered, and splits keep it whole."""
+    program: str | None = None
+    """Python that comes to the answer, for rows to learn from or to show; None where there is none
+    and for test rows."""
 
     @property
     def query(self) -> Query:

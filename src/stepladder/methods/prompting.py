@@ -63,16 +63,16 @@ class FewShot:
         dev: Sequence[Example],
         bench: Workbench,
     ) -> Adaptation:
-        if len(train) < self.k:
-            raise RungError(
-                f"few-shot({self.k}) needs {self.k} training rows, the task has {len(train)}"
-            )
-        rows = list(train)
+        wanted = {row.id: text for row in train if (text := base.reader.wanted(row)) is not None}
+        rows = [row for row in train if row.id in wanted]
+        if len(rows) < self.k:
+            kind = "training rows" if len(rows) == len(train) else "training rows with a program"
+            raise RungError(f"few-shot({self.k}) needs {self.k} {kind}, the task has {len(rows)}")
         if self.nearest is None:
             labels = base.reader.labels if isinstance(base.reader, LabelReader) else ()
             seed = bench.seed if self.seed is None else self.seed
             rows = _draw(rows, self.k + 1, seed, balanced=bool(labels))
-        pool = tuple(Demonstration(row.id, row.input, row.references[0]) for row in rows)
+        pool = tuple(Demonstration(row.id, row.input, wanted[row.id]) for row in rows)
         shown = Demonstrations(self.k, pool, self.nearest)
         stop = tuple(dict.fromkeys((*base.prompter.stop, *STOP)))
         return replace(base, prompter=replace(base.prompter, demonstrations=shown, stop=stop))

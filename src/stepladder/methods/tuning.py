@@ -68,13 +68,19 @@ def train(
     name = "lora" if share == "adapter" else "full"
     if not train:
         raise RungError(f"{name} needs training rows, and the task has none; give data.train")
-    fit, checkpoint = settled_fit(method, len(train)), weights(base)
+    pairs = _pairs(base, train)
+    if not pairs:
+        raise RungError(
+            f"{name} has no program to learn from; name a field of the training rows with "
+            "'programs: FIELD' in the task file, or leave pal out"
+        )
+    fit, checkpoint = settled_fit(method, len(pairs)), weights(base)
     if method.lr is None:
         fit = replace(fit, learning_rate=learning_rate(checkpoint, share))
     job = TrainingJob(
         method=registry.describe(name, method),
         checkpoint=checkpoint,
-        train=_pairs(base, train),
+        train=pairs,
         dev=_pairs(base, dev),
         fit=fit,
         seed=bench.seed,
@@ -108,4 +114,6 @@ def epochs_for(rows: int, batch_size: int) -> float:
 
 
 def _pairs(base: Adaptation, rows: Sequence[Example]) -> tuple[tuple[Prompt, str], ...]:
-    return tuple((base.prompter.render(row.query), row.references[0]) for row in rows)
+    """Prompts with what should be written, of the rows of which that is known."""
+    wanted = ((row, base.reader.wanted(row)) for row in rows)
+    return tuple((base.prompter.render(row.query), text) for row, text in wanted if text)

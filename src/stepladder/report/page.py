@@ -19,12 +19,13 @@ from typing import NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from stepladder.records import ProgramRun
 from stepladder.report import units
 from stepladder.report.differences import compare
 from stepladder.report.files import write_whole
 from stepladder.report.picture import draw
 from stepladder.report.view import COSTS, look
-from stepladder.study.summary import Comparison, ShownItem, Summary
+from stepladder.study.summary import PROGRAM_FATES, Comparison, ShownItem, Summary
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -47,6 +48,7 @@ def render_html(summary: Summary) -> str:
         items=[_item(item, summary) for item in summary.items],
         prompts=_prompts(summary),
         costs=COSTS,
+        fates=PROGRAM_FATES,
     )
 
 
@@ -101,6 +103,7 @@ class _Answer(NamedTuple):
     pieces: Sequence[tuple[str, bool]] | None
     """The text in runs, with whether the first reference has them; None: too long to compare."""
     failure: str | None
+    runs: Sequence[ProgramRun]
     same_as: int | None
     """The first rung above with the same answer."""
     winner: bool
@@ -129,6 +132,7 @@ def _item(item: ShownItem, summary: Summary) -> _Item:
                 text=text,
                 pieces=compare(text, units.legible(item.references[0])) if item.references else (),
                 failure=shown.failure,
+                runs=shown.runs,
                 same_as=same_as if same_as != number else None,
                 winner=rung.name == summary.verdict.rung,
             )
