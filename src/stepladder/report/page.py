@@ -25,7 +25,13 @@ from stepladder.report.differences import compare
 from stepladder.report.files import write_whole
 from stepladder.report.picture import draw
 from stepladder.report.view import COSTS, look
-from stepladder.study.summary import PROGRAM_FATES, Comparison, ShownItem, Summary
+from stepladder.study.summary import (
+    PROGRAM_FATES,
+    Comparison,
+    ProgramFate,
+    ShownItem,
+    Summary,
+)
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -48,7 +54,7 @@ def render_html(summary: Summary) -> str:
         items=[_item(item, summary) for item in summary.items],
         prompts=_prompts(summary),
         costs=COSTS,
-        fates=PROGRAM_FATES,
+        fates=[fate for fate in PROGRAM_FATES if _occurs(fate, summary)],
     )
 
 
@@ -70,6 +76,10 @@ def _environment() -> Environment:
     environment.filters["label"] = lambda key: str(key).replace("_", " ")
     environment.globals["dash"] = units.DASH
     return environment
+
+
+def _occurs(fate: ProgramFate, summary: Summary) -> bool:
+    return any(rung.programs is not None and fate in rung.programs.fates for rung in summary.rungs)
 
 
 class _Pair(NamedTuple):
