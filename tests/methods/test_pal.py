@@ -108,6 +108,17 @@ def test_rows_without_a_program_are_left_out(base: Adaptation) -> None:
     assert {d.id for d in made.prompter.demonstrations.pool} == {"r0", "r2", "r4", "r6"}
 
 
+def test_answers_and_programs_are_shown_of_the_same_rows(base: Adaptation) -> None:
+    some = [replace(row, program=None if i == 5 else row.program) for i, row in enumerate(ROWS)]
+    answers, _ = adapted("few-shot(6)", base, some)
+    programs, _ = adapted("few-shot(6) + pal", base, some)
+    assert answers.prompter.demonstrations is not None
+    assert programs.prompter.demonstrations is not None
+    drawn = [d.id for d in answers.prompter.demonstrations.pool]
+    shown = [d.id for d in programs.prompter.demonstrations.pool]
+    assert [id for id in drawn if id != "r5"] == shown[: len(drawn) - ("r5" in drawn)]
+
+
 @pytest.mark.parametrize(
     ("rung", "told"),
     [

@@ -116,7 +116,7 @@ class ProgramReader:
     def read(self, text: str) -> Reading:
         program = program_in(text)
         if program is None:
-            run = ProgramRun(text.strip(), "no program")
+            run = ProgramRun(text.strip(), "no program", detail="nothing in it looks like Python")
         else:
             run = sandbox.run(program, self.limits)
         if run.fate != "answered":
