@@ -90,10 +90,12 @@ def _value(session: Any, printed: Any) -> Any:
     """The global `answer`, or what `solution()` returns; None where there is neither."""
     from pydantic_monty import MontyRuntimeError
 
-    for name, expression in (("answer", "answer"), ("solution", "solution()")):
-        try:
-            session.feed_run(name)
-        except MontyRuntimeError:
-            continue
-        return session.feed_run(expression, print_callback=printed)
-    return None
+    try:
+        return session.feed_run("answer")
+    except MontyRuntimeError:
+        pass  # not set
+    try:
+        session.feed_run("solution")
+    except MontyRuntimeError:
+        return None
+    return session.feed_run("solution()", print_callback=printed)
