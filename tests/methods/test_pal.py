@@ -123,7 +123,10 @@ def test_answers_and_programs_are_shown_of_the_same_rows(base: Adaptation) -> No
     ("rung", "told"),
     [
         ("few-shot(2) + pal", "needs 2 training rows with a program, the task has 0"),
-        ("pal + lora", "no program to learn from; name a field of the training rows with 'prog"),
+        (
+            "pal + lora",
+            "no training row has a program to learn from; name a field",
+        ),
     ],
 )
 def test_without_programs_what_needs_them_is_refused(
@@ -149,6 +152,17 @@ def test_without_programs_what_needs_them_is_refused(
 def test_what_cannot_be_is_refused_by_name(rung: str, told: str) -> None:
     with pytest.raises(RungError, match=told):
         parse_rung(rung)
+
+
+def test_a_study_refuses_them_before_it_begins(tmp_path: Path) -> None:
+    able = Capabilities(trains=True)
+    model = Checkpoint("fake", tmp_path, "0" * 64, able, parameters=1000)
+    rows = [{"q": f"{i} plus", "a": str(i + 1)} for i in range(30)]
+    task = Task.from_rows(rows, input="q", references="a", metrics=["number"])
+    for rung in ("pal + lora", "few-shot(2) + pal"):
+        with pytest.raises(RungError, match="program"):
+            Study(task, [model], [rung], ledger=tmp_path / "l.db")
+    assert not (tmp_path / "l.db").exists()
 
 
 def test_programs_cannot_follow_a_training_on_demonstrated_answers(base: Adaptation) -> None:

@@ -68,12 +68,8 @@ def train(
     name = "lora" if share == "adapter" else "full"
     if not train:
         raise RungError(f"{name} needs training rows, and the task has none; give data.train")
+    check_rows(base, train)
     pairs = _pairs(base, train)
-    if not pairs:
-        raise RungError(
-            f"{name} has no program to learn from; name a field of the training rows with "
-            "'programs: FIELD' in the task file, or leave pal out"
-        )
     fit, checkpoint = settled_fit(method, len(pairs)), weights(base)
     if method.lr is None:
         fit = replace(fit, learning_rate=learning_rate(checkpoint, share))
@@ -86,6 +82,15 @@ def train(
         seed=bench.seed,
     )
     return bench.train(job)
+
+
+def check_rows(base: Adaptation, train: Sequence[Example]) -> None:
+    """Raises RungError where no row says what should be written: programs that nobody gave."""
+    if not any(base.reader.wanted(row) is not None for row in train):
+        raise RungError(
+            "no training row has a program to learn from; name a field of theirs with "
+            "'programs: FIELD' in the task file, or leave pal out"
+        )
 
 
 def weights(base: Adaptation) -> Checkpoint:

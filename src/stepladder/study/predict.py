@@ -17,7 +17,7 @@ from stepladder.adaptation import Adaptation
 from stepladder.contracts import TrainingMethod
 from stepladder.ledger import Event
 from stepladder.methods import Rung
-from stepladder.methods.tuning import settled_fit
+from stepladder.methods.tuning import check_rows, settled_fit
 from stepladder.records import Build, Endpoint, Example, Json, Model, Prompt, TrainingJob
 from stepladder.study.climb import Climbed, base_adaptation
 from stepladder.study.plan import Plan, PlannedRung
@@ -193,7 +193,8 @@ def dry_run(
     rows: int = _LOOKED_AT,
     fit: Fit | None = None,
 ) -> DryRun:
-    """Renders what the rung would ask and train on; no model is touched."""
+    """Renders what the rung would ask and train on; no model is touched. Raises RungError for what
+    the task's rows do not allow."""
     adaptation, bench = base_adaptation(task, checkpoint), _NoTraining(task.seed)
     training: DryTraining | None = None
     notes: list[str] = []
@@ -209,6 +210,7 @@ def dry_run(
                 notes += [note] if note else []
         else:
             trainer: TrainingMethod = method  # type: ignore[assignment]
+            check_rows(adaptation, task.train)
             epochs = settled_fit(trainer, len(task.train)).epochs
             training = DryTraining(epochs, rendered(task.train))
     return DryRun(rendered(task.test), training, adaptation, tuple(notes))
