@@ -46,7 +46,7 @@ LIBRARIES: dict[str, set[str]] = {
         "sentence_transformers",
         "jinja2",  # chat templates
     },
-    "sandbox": set(),
+    "sandbox": {"pydantic_monty"},
     "ledger": {"sqlalchemy"},
     "engines": {"numpy", "torch", "transformers", "peft", "openai", "httpx2"},
     "retrieval": {"numpy", "bm25s"},
@@ -69,6 +69,7 @@ DISTRIBUTIONS = {
     "httpx2": "openai",  # which is built on it
     "markupsafe": "jinja2",  # the same
     "yaml": "pyyaml",
+    "pydantic_monty": "pydantic-monty",
     "rouge_score": "rouge-score",
     "huggingface_hub": "huggingface-hub",
     "sentence_transformers": "sentence-transformers",
@@ -235,7 +236,9 @@ class Blocker:
 sys.meta_path.insert(0, Blocker())
 """
 OPTIONAL = sorted(
-    HEAVY | {"tokenizers", "safetensors", "huggingface_hub", "pyarrow", "pandas", "sklearn"}
+    HEAVY
+    | {"tokenizers", "safetensors", "huggingface_hub", "pyarrow", "pandas", "sklearn"}
+    | {"pydantic_monty"}
 )
 WITHOUT_EXTRAS = BLOCKED.format(blocked=OPTIONAL)
 CORE_ROOMS = ("statistics", "tasks", "ledger", "metrics", "study", "report", "cli")

@@ -27,8 +27,6 @@ from stepladder.statistics import confidence_interval
 from stepladder.study import export
 from stepladder.tasks.samples import FOLDER, samples
 
-from .samples import till_sums
-
 LADDER = ("zero-shot", "one-shot", "few-shot(4)", "lora")
 EIGHT = ("inbox-labels", "phrasebook", "shop-questions")
 """Samples whose rows are short enough for eight of them in a prompt."""
@@ -151,14 +149,10 @@ def the_right_note(prover: Prover, seed: int) -> Iterator[Difference]:
 
 def the_program(prover: Prover, seed: int) -> Iterator[Difference]:
     """A program, executed, against the direct number."""
-    rung = "few-shot(4)"
-    direct = prover.rows("till-sums/task.yaml", [rung], seed)[rung]
-    task = Task.load(FOLDER / "till-sums/task.yaml")
-    written = prover.answers("till-sums/programs.yaml", [rung], seed)[rung]
-    answers = [till_sums.executed(written[example.id]) or "" for example in task.test]
-    references = [example.references for example in task.test]
-    run = Rows(direct.metric, direct.metric.statistics(answers, references))
-    yield difference("a program, executed, over the number", "till-sums", seed, run, direct)
+    direct, program = "few-shot(4)", "few-shot(4) + pal"
+    rows = prover.rows("till-sums/task.yaml", [direct, program], seed)
+    claim = "a program, executed, over the number"
+    yield difference(claim, "till-sums", seed, rows[program], rows[direct])
 
 
 def forgetting(prover: Prover, seed: int) -> Iterator[Difference]:

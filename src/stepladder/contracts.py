@@ -96,8 +96,8 @@ class Method(Protocol):
     """Turns one adaptation into another. The object is its frozen configuration."""
 
     fills: ClassVar[str | None]
-    """The section of the prompter that it fills (filling one twice is an error); None for a
-    method that trains."""
+    """The section of the prompter that it fills, or `reader` (filling one twice is an error); None
+    for a method that trains."""
     requires: ClassVar[Capabilities]
 
     def adapt(

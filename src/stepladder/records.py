@@ -43,6 +43,9 @@ class Example:
     """Accepted answers, at least one; training uses the first."""
     group: str | None = None
     """Rows of one group are not independent: errors are clustered, and splits keep it whole."""
+    program: str | None = None
+    """Python that comes to the answer, for rows to learn from or to show; None where there is none
+    and for test rows."""
 
     @property
     def query(self) -> Query:
@@ -154,6 +157,32 @@ class LogLikelihood:
     """Whether every token of the answer is the most probable one."""
 
 
+Fate = Literal[
+    "answered", "no answer", "no program", "syntax", "name", "timeout", "memory", "refused", "error"
+]
+"""What became of a program: it gave an answer, right or not; it set none; there was none in the
+completion; it is no Python; it uses an unknown name; it took too long; it took too much memory,
+output or depth; it asked for what programs do not get; another fault of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramRun:
+    """A program that a model wrote, and what became of it."""
+
+    program: str
+    fate: Fate
+    answer: str = ""
+    """As text; empty unless the fate is `answered`."""
+    output: str = ""
+    """What it printed."""
+    detail: str = ""
+    """The fault's own message, or the reason for a refusal."""
+    sandbox: Literal["monty", "cpython"] | None = None
+    """None where it was not run."""
+    seconds: float = 0.0
+    """Of running it, its sandbox's start included."""
+
+
 @dataclass(frozen=True, slots=True)
 class Generation:
     """One answered query."""
@@ -171,6 +200,8 @@ class Generation:
     finish: Finish | None
     """None where it cannot be known (a file of outputs)."""
     failure: Failure | None = None
+    runs: tuple[ProgramRun, ...] = ()
+    """The programs behind the answer, one a sample, where the reader runs them."""
 
 
 @dataclass(frozen=True, slots=True)

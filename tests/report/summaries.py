@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stepladder.records import Cost, Score
+from stepladder.records import Cost, ProgramRun, Score
 from stepladder.study.summary import (
     Comparison,
     Crossover,
     Departure,
+    Programs,
     Race,
     RungSummary,
     ShownAnswer,
@@ -360,7 +361,31 @@ def unfinished() -> Summary:
     )
 
 
+def programmed() -> Summary:
+    """A rung that writes programs, one of them hostile, one refused, one that printed."""
+    whole = undecided()
+    runs = (
+        ProgramRun("apples = 7\nanswer = apples * 2", "answered", "14", "", "", "monty", 0.0003),
+        ProgramRun(HOSTILE, "syntax", "", "", HOSTILE, "monty", 0.0001),
+        ProgramRun("print('half')\nimport pandas", "refused", "", "half", "no pandas", "monty"),
+    )
+    first, *rest = whole.rungs
+    fates = {"right": 120, "wrong answer": 60, "syntax": 19, "refused": 1}
+    rungs = (
+        replace(first, programs=Programs(fates, {"no pandas": 1}, 200, 0.06, 0.0123)),
+        *rest,
+    )
+    items = []
+    for index, shown in enumerate(whole.items):
+        run = runs[index % len(runs)]
+        failure = None if run.fate == "answered" else f"program: {run.fate}"
+        mine = {**shown.answers, first.name: ShownAnswer(run.answer or HOSTILE, failure, (run,))}
+        items.append(replace(shown, answers=mine))
+    return replace(whole, study="programmed", rungs=rungs, items=tuple(items))
+
+
 ALL = {
+    "programmed": programmed,
     "raced": raced,
     "unfinished": unfinished,
     "full": full,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +13,11 @@ from pathlib import Path
 import pytest
 import summaries
 from reading import Page
+from rich.console import Console
 
 from stepladder.errors import OutputError
-from stepladder.report import render_html, write_html
-from stepladder.study.summary import ShownAnswer, ShownItem
+from stepladder.report import print_table, render_html, write_html
+from stepladder.study.summary import ShownAnswer, ShownItem, Summary
 
 
 @pytest.fixture(scope="module", params=sorted(summaries.ALL))
@@ -170,3 +173,34 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         write_html(summaries.single(), tmp_path / "file" / "report.html")
     assert (tmp_path / "file").read_text() == "kept"
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_programs_are_counted_and_shown_with_what_became_of_them() -> None:
+    page = Page(render_html(summaries.ALL["programmed"]()))
+    head = next(row for row in page.rows if "wrong answer" in row)
+    assert head[:5] == ["Rung", "right", "wrong answer", "syntax", "refused"]  # those that occur
+    counts = page.rows[page.rows.index(head) + 1]
+    assert counts[1:] == ["120", "60", "19", "1", "200", "60.0 ms", "1.2 %"]
+    assert "1 refused: no pandas" in page.text
+    assert "apples = 7\nanswer = apples * 2" in page.within("pre")
+    assert "comes to 14" in page.text
+    assert "half" in page.within("pre")
+    plain = Page(render_html(summaries.ALL["undecided"]()))
+    assert "wrong answer" not in plain.text
+
+
+def test_the_terminal_counts_programs_too() -> None:
+    out = io.StringIO()
+    print_table(summaries.ALL["programmed"](), Console(file=out, width=100))
+    told = " ".join(out.getvalue().split())
+    assert "programs of zero-shot: 120 right, 60 wrong answer, 19 syntax, 1 refused" in told
+
+
+def test_an_older_summary_without_programs_is_read() -> None:
+    data = json.loads(json.dumps(summaries.ALL["undecided"]().as_json()))
+    for rung in data["rungs"]:
+        del rung["programs"]
+    for shown in data["items"]:
+        for answer in shown["answers"].values():
+            del answer["runs"]
+    assert Summary.from_json(data).rungs[0].programs is None

@@ -6,12 +6,11 @@ which the programs here name their parts.
 
 from __future__ import annotations
 
-import ast
-import re
 from collections.abc import Callable
-from fractions import Fraction
 from random import Random
 from typing import NamedTuple
+
+from stepladder.sandbox import run
 
 from ..world import FIRST_NAMES, NOUNS, WARES, article
 
@@ -111,46 +110,6 @@ def row(rng: Random) -> dict[str, str]:
     drawn = rng.choice(_KINDS)(rng)
     return {
         "question": drawn.question,
-        "answer": executed("\n".join(drawn.lines)) or "",
+        "answer": run("\n".join(drawn.lines)).answer,
         "program": "\n".join(drawn.lines),
     }
-
-
-_LINE = re.compile(r"([a-z_]\w*) = ([\w\s()+*/-]+)")
-
-
-def executed(program: str) -> str | None:
-    """What a program of assignments comes to, as text; None where it does not.
-
-    It takes names, whole numbers and + - * / // only, and walks the parsed tree itself, so that
-    nothing that a model wrote is ever handed to Python to run.
-    """
-    names: dict[str, Fraction] = {}
-    try:
-        for line in program.splitlines():
-            name, expression = _LINE.fullmatch(line.strip()).groups()  # type: ignore[union-attr]
-            names[name] = _value(ast.parse(expression, mode="eval").body, names)
-        answer = names["answer"]
-    except (AttributeError, KeyError, SyntaxError, TypeError, ValueError, ZeroDivisionError):
-        return None
-    return str(answer if answer.denominator == 1 else float(answer))
-
-
-def _value(node: ast.expr, names: dict[str, Fraction]) -> Fraction:
-    match node:
-        case ast.Constant(value=int(number)):
-            return Fraction(number)
-        case ast.Name(id=name):
-            return names[name]
-        case ast.BinOp(left=left, op=operator, right=right):
-            return _OPERATORS[type(operator)](_value(left, names), _value(right, names))
-    raise ValueError(f"{ast.dump(node)} is no arithmetic")
-
-
-_OPERATORS: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = {
-    ast.Add: lambda a, b: a + b,
-    ast.Sub: lambda a, b: a - b,
-    ast.Mult: lambda a, b: a * b,
-    ast.Div: lambda a, b: a / b,
-    ast.FloorDiv: lambda a, b: Fraction(a // b),
-}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from stepladder.adaptation.prompter import Prompter
 from stepladder.adaptation.readers import Reader, TextReader, reader_from_json
@@ -21,6 +23,7 @@ from stepladder.records import (
     Sampling,
 )
 
+N = TypeVar("N", int, float)
 OVER_CONTEXT = "prompt over the context"
 
 
@@ -36,6 +39,9 @@ class Adaptation:
     prompter: Prompter = field(default_factory=Prompter)
     reader: Reader = field(default_factory=TextReader)
     sampling: Sampling = field(default_factory=Sampling)
+    samples: int = 1
+    """Completions that a query is asked for, each with a seed of its own; the answer that most of
+    them come to is taken, the first of these where answers tie."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_engine", None)
@@ -49,19 +55,25 @@ class Adaptation:
     def generate(self, engine: Engine, queries: Sequence[Query]) -> Iterator[Generation]:
         """Answers queries, in the order in which the engine finishes them."""
         prompts = [self.prompter.render(query) for query in queries]
-        for completion in engine.generate(prompts, self.drawing):
-            rendered = engine.render(prompts[completion.index])
-            yield self._read(queries[completion.index], rendered, completion)
+        drawn: dict[int, list[Generation]] = defaultdict(list)
+        for sample in range(self.samples):
+            drawing = replace(self.drawing, seed=self.drawing.seed + sample)
+            for completion in engine.generate(prompts, drawing):
+                rendered = engine.render(prompts[completion.index])
+                generations = drawn[completion.index]
+                generations.append(self._read(queries[completion.index], rendered, completion))
+                if len(generations) == self.samples:
+                    yield vote(generations)
 
     def _read(self, query: Query, rendered: str, completion: Completion) -> Generation:
-        answer, failure = "", None
+        answer, failure, run = "", None, None
         if completion.failure is not None:
             failure = completion.failure
         elif completion.finish == "over-context":
             tokens = completion.tokens_in
             failure = Failure(OVER_CONTEXT, detail="" if tokens is None else f"{tokens} tokens")
         else:
-            answer, failure = self.reader.read(completion.text)
+            answer, failure, run = self.reader.read(completion.text)
         return Generation(
             id=query.id,
             prompt=rendered,
@@ -69,9 +81,10 @@ class Adaptation:
             answer=answer,
             tokens_in=completion.tokens_in,
             tokens_out=completion.tokens_out,
-            seconds=completion.seconds,
+            seconds=completion.seconds + (run.seconds if run else 0.0),
             finish=completion.finish,
             failure=failure,
+            runs=(run,) if run else (),
         )
 
     def answer(self, text: str) -> str:
@@ -101,6 +114,7 @@ class Adaptation:
             "prompter": self.prompter.as_json(),
             "reader": self.reader.as_json(),
             "sampling": asdict(self.sampling),
+            "samples": self.samples,
         }
 
     @classmethod
@@ -110,7 +124,30 @@ class Adaptation:
             Prompter.from_json(data["prompter"]),
             reader_from_json(data["reader"]),
             sampling_from_json(data["sampling"]),
+            data.get("samples", 1),
         )
+
+
+def vote(samples: Sequence[Generation]) -> Generation:
+    """One generation out of several for the same query: a sample of the answer that most have, at
+    the cost of all. Failures have no vote, unless all failed; what the machine owes is owed."""
+    owed = next((g for g in samples if g.failure is not None and g.failure.machine), None)
+    able = [g for g in samples if g.failure is None] or samples
+    ballots = [(g.answer, g.failure.cause if g.failure else None) for g in able]
+    most, _ = Counter(ballots).most_common(1)[0]
+    chosen = owed or able[ballots.index(most)]
+    return replace(
+        chosen,
+        tokens_in=_sum([g.tokens_in for g in samples]),
+        tokens_out=_sum([g.tokens_out for g in samples]),
+        seconds=_sum([g.seconds for g in samples]),
+        runs=tuple(run for g in samples for run in g.runs),
+    )
+
+
+def _sum(values: Sequence[N | None]) -> N | None:
+    known = [value for value in values if value is not None]
+    return sum(known[1:], start=known[0]) if len(known) == len(values) else None
 
 
 def sampling_from_json(data: Json) -> Sampling:

@@ -67,6 +67,7 @@ def load(folder: Path) -> Adaptation:
         prompter = Prompter.from_json(data["prompter"])
         reader = reader_from_json(data["reader"])
         sampling = sampling_from_json(data["sampling"])
+        samples = data.get("samples", 1)
         identity = data["identity"]
     except FileNotFoundError as error:
         raise CheckpointError(
@@ -80,7 +81,7 @@ def load(folder: Path) -> Adaptation:
             f"{folder}: its weights, or those of its base, are not the ones that were exported; "
             "answers would differ, so export again"
         )
-    return Adaptation(checkpoint, prompter, reader, sampling)
+    return Adaptation(checkpoint, prompter, reader, sampling, samples)
 
 
 def _write_weights(checkpoint: Checkpoint, folder: Path) -> None:

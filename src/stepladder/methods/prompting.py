@@ -63,16 +63,17 @@ class FewShot:
         dev: Sequence[Example],
         bench: Workbench,
     ) -> Adaptation:
-        if len(train) < self.k:
-            raise RungError(
-                f"few-shot({self.k}) needs {self.k} training rows, the task has {len(train)}"
-            )
-        rows = list(train)
+        wanted = {row.id: text for row in train if (text := base.reader.wanted(row)) is not None}
+        rows = [row for row in train if row.id in wanted]
+        if len(rows) < self.k:
+            kind = "training rows" if len(rows) == len(train) else "training rows with a program"
+            raise RungError(f"few-shot({self.k}) needs {self.k} {kind}, the task has {len(rows)}")
         if self.nearest is None:
             labels = base.reader.labels if isinstance(base.reader, LabelReader) else ()
             seed = bench.seed if self.seed is None else self.seed
-            rows = _draw(rows, self.k + 1, seed, balanced=bool(labels))
-        pool = tuple(Demonstration(row.id, row.input, row.references[0]) for row in rows)
+            order = [row for row in _shuffled(train, seed) if row.id in wanted]
+            rows = _draw(order, self.k + 1, balanced=bool(labels))
+        pool = tuple(Demonstration(row.id, row.input, wanted[row.id]) for row in rows)
         shown = Demonstrations(self.k, pool, self.nearest)
         stop = tuple(dict.fromkeys((*base.prompter.stop, *STOP)))
         return replace(base, prompter=replace(base.prompter, demonstrations=shown, stop=stop))
@@ -85,12 +86,18 @@ class OneShot(FewShot):
     k: int = 1
 
 
-def _draw(rows: Sequence[Example], count: int, seed: int, *, balanced: bool) -> list[Example]:
-    """A seeded draw without repetition; balanced takes the first reference's labels in turn."""
+def _shuffled(rows: Sequence[Example], seed: int) -> list[Example]:
+    """All rows in a seeded order, whatever is left out of it afterwards: so rungs that show
+    answers and rungs that show programs draw the same rows."""
     order = sorted(rows, key=lambda row: row.id)
     random.Random(f"demonstrations {seed}").shuffle(order)
+    return order
+
+
+def _draw(order: Sequence[Example], count: int, *, balanced: bool) -> list[Example]:
+    """The first rows of an order; balanced takes the first reference's labels in turn."""
     if not balanced:
-        return order[:count]
+        return list(order[:count])
     by_label: dict[str, list[Example]] = defaultdict(list)
     for row in order:
         by_label[row.references[0]].append(row)

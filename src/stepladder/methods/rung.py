@@ -19,6 +19,8 @@ class Rung:
 
     name: str
     methods: tuple[Method, ...]
+    """As they are applied: left to right, but for a method that fills the reader, which stands
+    before the demonstrations beside it, since they are shown in its form."""
 
     @property
     def trains(self) -> bool:
@@ -58,8 +60,19 @@ def parse_rung(text: str) -> Rung:
         elif method.fills in filled:
             raise RungError(
                 f"rung '{text}': {filled[method.fills]} and {part} both fill the "
-                f"{method.fills} of the prompt; leave one out"
+                f"{method.fills}; leave one out"
             )
         else:
             filled[method.fills] = part
-    return Rung(" + ".join(" ".join(part.split()) for part in parts), methods)
+    return Rung(" + ".join(" ".join(part.split()) for part in parts), _applied(methods))
+
+
+def _applied(methods: tuple[Method, ...]) -> tuple[Method, ...]:
+    """Between one training and the next, what fills the reader comes first."""
+    order: list[Method] = []
+    start = 0
+    for method in methods:
+        order.insert(start if method.fills == "reader" else len(order), method)
+        if method.fills is None:
+            start = len(order)
+    return tuple(order)

@@ -68,18 +68,29 @@ def train(
     name = "lora" if share == "adapter" else "full"
     if not train:
         raise RungError(f"{name} needs training rows, and the task has none; give data.train")
-    fit, checkpoint = settled_fit(method, len(train)), weights(base)
+    check_rows(base, train)
+    pairs = _pairs(base, train)
+    fit, checkpoint = settled_fit(method, len(pairs)), weights(base)
     if method.lr is None:
         fit = replace(fit, learning_rate=learning_rate(checkpoint, share))
     job = TrainingJob(
         method=registry.describe(name, method),
         checkpoint=checkpoint,
-        train=_pairs(base, train),
+        train=pairs,
         dev=_pairs(base, dev),
         fit=fit,
         seed=bench.seed,
     )
     return bench.train(job)
+
+
+def check_rows(base: Adaptation, train: Sequence[Example]) -> None:
+    """Raises RungError where no row says what should be written: programs that nobody gave."""
+    if not any(base.reader.wanted(row) is not None for row in train):
+        raise RungError(
+            "no training row has a program to learn from; name a field of theirs with "
+            "'programs: FIELD' in the task file, or leave pal out"
+        )
 
 
 def weights(base: Adaptation) -> Checkpoint:
@@ -108,4 +119,6 @@ def epochs_for(rows: int, batch_size: int) -> float:
 
 
 def _pairs(base: Adaptation, rows: Sequence[Example]) -> tuple[tuple[Prompt, str], ...]:
-    return tuple((base.prompter.render(row.query), row.references[0]) for row in rows)
+    """Prompts with what should be written, of the rows of which that is known."""
+    wanted = ((row, base.reader.wanted(row)) for row in rows)
+    return tuple((base.prompter.render(row.query), text) for row, text in wanted if text)

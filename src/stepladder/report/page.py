@@ -19,12 +19,19 @@ from typing import NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from stepladder.records import ProgramRun
 from stepladder.report import units
 from stepladder.report.differences import compare
 from stepladder.report.files import write_whole
 from stepladder.report.picture import draw
 from stepladder.report.view import COSTS, look
-from stepladder.study.summary import Comparison, ShownItem, Summary
+from stepladder.study.summary import (
+    PROGRAM_FATES,
+    Comparison,
+    ProgramFate,
+    ShownItem,
+    Summary,
+)
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -47,6 +54,7 @@ def render_html(summary: Summary) -> str:
         items=[_item(item, summary) for item in summary.items],
         prompts=_prompts(summary),
         costs=COSTS,
+        fates=[fate for fate in PROGRAM_FATES if _occurs(fate, summary)],
     )
 
 
@@ -68,6 +76,10 @@ def _environment() -> Environment:
     environment.filters["label"] = lambda key: str(key).replace("_", " ")
     environment.globals["dash"] = units.DASH
     return environment
+
+
+def _occurs(fate: ProgramFate, summary: Summary) -> bool:
+    return any(rung.programs is not None and fate in rung.programs.fates for rung in summary.rungs)
 
 
 class _Pair(NamedTuple):
@@ -101,6 +113,7 @@ class _Answer(NamedTuple):
     pieces: Sequence[tuple[str, bool]] | None
     """The text in runs, with whether the first reference has them; None: too long to compare."""
     failure: str | None
+    runs: Sequence[ProgramRun]
     same_as: int | None
     """The first rung above with the same answer."""
     winner: bool
@@ -129,6 +142,7 @@ def _item(item: ShownItem, summary: Summary) -> _Item:
                 text=text,
                 pieces=compare(text, units.legible(item.references[0])) if item.references else (),
                 failure=shown.failure,
+                runs=shown.runs,
                 same_as=same_as if same_as != number else None,
                 winner=rung.name == summary.verdict.rung,
             )

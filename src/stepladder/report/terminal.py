@@ -94,16 +94,24 @@ def _remarks(summary: Summary, view: View, left_out: tuple[MetricView, ...]) -> 
         names = ", ".join(metric.name for metric in left_out)
         yield Text(f"no room here for {names}: see the page or the JSON", style="dim")
     for row in view.rows:
-        if row.error is not None:
-            yield Text(units.legible(f"{row.name} failed to build: {row.error}"), style="red")
-        if row.failures:
-            causes = ", ".join(f"{n:,} {cause}" for cause, n in row.failures)
-            yield Text(units.legible(f"failures of {row.name}: {causes}"))
-        for note in row.notes:
-            yield Text(units.legible(f"{row.name}: {note}"))
+        yield from _about(row)
     for line in view.race:
         yield Text(line)
     for note in summary.verdict.notes:
         yield Text(units.legible(note))
     if summary.crossover:
         yield Text(units.legible(summary.crossover.sentence))
+
+
+def _about(row: Row) -> Iterator[Text]:
+    """What is said of one rung below the table."""
+    if row.error is not None:
+        yield Text(units.legible(f"{row.name} failed to build: {row.error}"), style="red")
+    if row.failures:
+        causes = ", ".join(f"{n:,} {cause}" for cause, n in row.failures)
+        yield Text(units.legible(f"failures of {row.name}: {causes}"))
+    if row.programs is not None:
+        fates = ", ".join(f"{n} {fate}" for fate, n in row.programs.fates.items())
+        yield Text(units.legible(f"programs of {row.name}: {fates}"))
+    for note in row.notes:
+        yield Text(units.legible(f"{row.name}: {note}"))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from stepladder.records import Score
 from stepladder.report import units
 from stepladder.report.costs import known_cost, money
-from stepladder.study.summary import RungSummary, Summary
+from stepladder.study.summary import Programs, RungSummary, Summary
 
 KINDS = {
     "reached": "target reached",
@@ -61,6 +61,21 @@ class Row:
     costs: Mapping[str, str]
     """By the names of `COSTS`."""
     notes: tuple[str, ...]
+    programs: ProgramsView | None
+    """None for a rung that runs none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramsView:
+    """What became of a rung's programs."""
+
+    fates: Mapping[str, str]
+    """By the names of `PROGRAM_FATES`, those that occurred."""
+    reasons: tuple[str, ...]
+    """Why some were refused, with how many."""
+    run: str
+    seconds: str
+    share: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +192,17 @@ def _row(number: int, rung: RungSummary, summary: Summary) -> Row:
         cut=units.share(rung.cut_share),
         costs=_costs(rung, summary),
         notes=rung.notes,
+        programs=_programs(rung.programs) if rung.programs else None,
+    )
+
+
+def _programs(programs: Programs) -> ProgramsView:
+    return ProgramsView(
+        fates={fate: f"{n:,}" for fate, n in programs.fates.items()},
+        reasons=tuple(f"{n:,} refused: {reason}" for reason, n in programs.reasons.items()),
+        run=f"{programs.run:,}",
+        seconds=units.seconds(programs.seconds),
+        share=units.share(programs.share),
     )
 
 

@@ -13,13 +13,20 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
-from stepladder.adaptation import Adaptation, LabelReader, Prompter, TextReader
+from stepladder.adaptation import (
+    Adaptation,
+    LabelReader,
+    ProgramReader,
+    Prompter,
+    Reading,
+    TextReader,
+)
 from stepladder.adaptation.prompter import instruct
 from stepladder.contracts import Engine
 from stepladder.errors import EngineError, RungError, TrainingError
 from stepladder.ledger import StudyLog
 from stepladder.methods import Rung
-from stepladder.records import Endpoint, Failure, Generation, Json, Model, Query
+from stepladder.records import Endpoint, Failure, Generation, Json, Model, ProgramRun, Query
 from stepladder.study.bench import StudyBench
 from stepladder.study.plan import Plan, PlannedRung
 from stepladder.study.recorded import RecordedEngine
@@ -166,6 +173,8 @@ class Climber:
         adaptation = base_adaptation(task, planned.checkpoint)
         for method in planned.rung.methods:
             adaptation = method.adapt(adaptation, task.train, task.dev, self.bench)
+            if method.fills in (None, "demonstrations"):
+                notes += without_programs(adaptation, task)
             if method.fills is not None:
                 rows = (*task.test, *((*task.train, *task.dev) if planned.rung.trains else ()))
                 engine = self.engine(adaptation.checkpoint)
@@ -173,6 +182,7 @@ class Climber:
                 notes += [note] if note else []
         for built in self.bench.builds:
             notes += built.log.get("notes", [])
+        notes = list(dict.fromkeys(notes))
         build = self._build_cost(planned.rung, adaptation)
         self._log.append(
             "adapted",
@@ -250,17 +260,17 @@ class Climber:
         reader = _reader(self._plan.task)
         for example in self._plan.task.test:
             text = outputs.get(example.id)
-            answer, failure = reader.read(text) if text is not None else ("", Failure(NO_OUTPUT))
+            reading = Reading("", Failure(NO_OUTPUT)) if text is None else reader.read(text)
             generations[example.id] = Generation(
                 id=example.id,
                 prompt="",
                 text=text or "",
-                answer=answer,
+                answer=reading.answer,
                 tokens_in=None,
                 tokens_out=None,
                 seconds=None,
                 finish=None,
-                failure=failure,
+                failure=reading.failure,
             )
         unknown = len(outputs.keys() - {e.id for e in self._plan.task.test})
         notes = (f"{unknown} rows of the file are no test items",) if unknown else ()
@@ -272,6 +282,16 @@ def base_adaptation(task: Task, checkpoint: Model) -> Adaptation:
     """Where every rung begins: the task's instruction and reader on an untouched checkpoint."""
     prompter = Prompter(instruct(task.instruction, task.labels))
     return Adaptation(checkpoint, prompter, _reader(task), task.sampling)
+
+
+def without_programs(adaptation: Adaptation, task: Task) -> list[str]:
+    """A note where programs are shown or learned from, and some rows have none."""
+    if not isinstance(adaptation.reader, ProgramReader):
+        return []
+    without = sum(adaptation.reader.wanted(row) is None for row in task.train)
+    if not without:
+        return []
+    return [f"{without:,} of {len(task.train):,} training rows have no program, and were left out"]
 
 
 def _reader(task: Task) -> TextReader | LabelReader:
@@ -317,7 +337,8 @@ def generation_from_json(payload: Json) -> Generation:
     """A generation as the log keeps it."""
     fields = {key: value for key, value in payload.items() if key not in ("rung", "weights")}
     failure = fields.pop("failure")
-    return Generation(**fields, failure=Failure(**failure) if failure else None)
+    runs = tuple(ProgramRun(**run) for run in fields.pop("runs", ()))
+    return Generation(**fields, failure=Failure(**failure) if failure else None, runs=runs)
 
 
 def _present(adaptation: Json) -> bool:

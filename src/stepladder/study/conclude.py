@@ -14,6 +14,7 @@ from stepladder.records import Endpoint, Json
 from stepladder.study.contest import ALPHA, margin_of
 from stepladder.study.grade import Graded, Grader, shown_text
 from stepladder.study.plan import Plan
+from stepladder.study.programs import count_programs
 from stepladder.study.provenance import origin
 from stepladder.study.saved import race_of
 from stepladder.study.summary import (
@@ -81,7 +82,7 @@ def _table(
     return Summary(
         study=outcome.study,
         verdict=verdict,
-        rungs=tuple(_row(g, bounds) for g in outcome.graded),
+        rungs=tuple(_row(g, outcome, bounds) for g in outcome.graded),
         deciding=task.deciding,
         target=task.target.value if task.target else None,
         margin=None if task.target else margin_of(task, outcome.grader.deciding),
@@ -163,7 +164,11 @@ def _notes(outcome: Outcome) -> list[str]:
     return list(dict.fromkeys(notes))  # the same line for every kind of ROUGE
 
 
-def _row(graded: Graded, bounds: Mapping[str, tuple[float | None, float | None]]) -> RungSummary:
+def _row(
+    graded: Graded,
+    outcome: Outcome,
+    bounds: Mapping[str, tuple[float | None, float | None]],
+) -> RungSummary:
     climbed = graded.climbed
     planned = climbed.planned
     lower, upper = bounds.get(planned.name, (None, None))
@@ -184,6 +189,14 @@ def _row(graded: Graded, bounds: Mapping[str, tuple[float | None, float | None]]
         upper=upper,
         notes=climbed.remarks,
         prompt=prompts[0] if prompts else None,
+        programs=count_programs(
+            graded.items,
+            climbed.generations,
+            outcome.grader.deciding,
+            graded.statistics[outcome.plan.task.deciding],
+        )
+        if graded.items
+        else None,
     )
 
 
@@ -198,7 +211,9 @@ def _items(outcome: Outcome) -> tuple[ShownItem, ...]:
             if example in g.items:
                 cause = None if generation is None else generation.failure
                 failure = "missing" if generation is None else cause.cause if cause else None
-                answers[g.climbed.planned.name] = ShownAnswer(shown_text(generation), failure)
+                answers[g.climbed.planned.name] = ShownAnswer(
+                    shown_text(generation), failure, generation.runs if generation else ()
+                )
         items.append(ShownItem(example.id, example.input, example.references, answers))
     return tuple(items)
 

@@ -17,7 +17,7 @@ from stepladder.adaptation import Adaptation
 from stepladder.contracts import TrainingMethod
 from stepladder.ledger import Event
 from stepladder.methods import Rung
-from stepladder.methods.tuning import settled_fit
+from stepladder.methods.tuning import check_rows, settled_fit
 from stepladder.records import Build, Endpoint, Example, Json, Model, Prompt, TrainingJob
 from stepladder.study.climb import Climbed, base_adaptation
 from stepladder.study.plan import Plan, PlannedRung
@@ -129,8 +129,10 @@ def predict(
     checkpoint = planned.checkpoint
     dry = dry_run(rung, task, checkpoint, fit=fit)
     tokens_in = mean(count(checkpoint, dry.prompts))
-    answers = [Prompt(e.references[0], ()) for e in (task.train or task.test)[:_LOOKED_AT]]
-    tokens_out = min(mean(count(checkpoint, answers)) + 1, task.sampling.max_new_tokens)
+    tokens_in *= dry.adaptation.samples
+    tokens_out = _answer_tokens(dry.adaptation, task, checkpoint, count)
+    answer_tokens = tokens_out
+    tokens_out *= dry.adaptation.samples
     if isinstance(checkpoint, Endpoint):  # whose size and machine are unknown
         return Prediction(planned.name, tokens_in, tokens_out, None, 0.0, "unknown")
     parameters = float(checkpoint.parameters or _PARAMETERS_UNKNOWN)
@@ -138,12 +140,25 @@ def predict(
     build_seconds = 0.0
     if dry.training is not None:
         rows = len(task.train) * dry.training.epochs
-        tokens = rows * (mean(count(checkpoint, dry.training.prompts)) + tokens_out)
+        tokens = rows * (mean(count(checkpoint, dry.training.prompts)) + answer_tokens)
         build_seconds = TRAINING_START + 6 * parameters * tokens / speed.training
     seconds = 2 * parameters * (tokens_in + tokens_out) / speed.answering
     return Prediction(
         planned.name, tokens_in, tokens_out, seconds, build_seconds, speed.source, dry.notes
     )
+
+
+def _answer_tokens(
+    adaptation: Adaptation, task: Task, checkpoint: Model, count: CountTokens
+) -> float:
+    """Mean tokens of what should be written, with the end; the most that may be where no row
+    says it (programs, where none are given)."""
+    rows = (task.train or task.test)[:_LOOKED_AT]
+    texts = [text for row in rows if (text := adaptation.reader.wanted(row)) is not None]
+    most = adaptation.sampling.max_new_tokens
+    if not texts:
+        return most
+    return min(mean(count(checkpoint, [Prompt(text, ()) for text in texts])) + 1, most)
 
 
 class DryTraining(NamedTuple):
@@ -156,6 +171,8 @@ class DryRun(NamedTuple):
     prompts: list[Prompt]
     """Some of those that would be asked."""
     training: DryTraining | None
+    adaptation: Adaptation
+    """Without what would be trained."""
     notes: tuple[str, ...] = ()
 
 
@@ -176,7 +193,8 @@ def dry_run(
     rows: int = _LOOKED_AT,
     fit: Fit | None = None,
 ) -> DryRun:
-    """Renders what the rung would ask and train on; no model is touched."""
+    """Renders what the rung would ask and train on; no model is touched. Raises RungError for what
+    the task's rows do not allow."""
     adaptation, bench = base_adaptation(task, checkpoint), _NoTraining(task.seed)
     training: DryTraining | None = None
     notes: list[str] = []
@@ -192,9 +210,10 @@ def dry_run(
                 notes += [note] if note else []
         else:
             trainer: TrainingMethod = method  # type: ignore[assignment]
+            check_rows(adaptation, task.train)
             epochs = settled_fit(trainer, len(task.train)).epochs
             training = DryTraining(epochs, rendered(task.train))
-    return DryRun(rendered(task.test), training, tuple(notes))
+    return DryRun(rendered(task.test), training, adaptation, tuple(notes))
 
 
 def cost_order(plan: Plan, events: Sequence[Event]) -> list[str]:

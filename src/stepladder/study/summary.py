@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
-from stepladder.records import Cost, Json, Score
+from stepladder.records import Cost, Json, ProgramRun, Score
 
 VerdictKind = Literal["reached", "not-reached", "good-enough", "undecided", "unfinished"]
 DepartureKind = Literal["won", "missed", "worse", "hopeless", "left out", "over"]
@@ -32,6 +32,39 @@ class Verdict:
     more_items: int | None = None
     """About how many more test items would settle an undecided verdict, where that can be said."""
     notes: tuple[str, ...] = ()
+
+
+ProgramFate = Literal[
+    "right",
+    "wrong answer",
+    "no answer",
+    "no program",
+    "syntax",
+    "name",
+    "timeout",
+    "memory",
+    "refused",
+    "error",
+]
+PROGRAM_FATES: tuple[ProgramFate, ...] = get_args(ProgramFate)
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """What became of a rung's programs."""
+
+    fates: Mapping[ProgramFate, int]
+    """Test items by what their program came to. Right is a full score on the deciding metric;
+    where that is a corpus measure, every answer counts as `wrong answer` unless it equals a
+    reference."""
+    reasons: Mapping[str, int]
+    """Why programs were refused, and how many."""
+    run: int
+    """Programs that were run: several an item where they are sampled."""
+    seconds: float
+    """Of running them, all together."""
+    share: float | None
+    """Of the seconds that the model took to write them; None where these are not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +95,8 @@ class RungSummary:
     notes: tuple[str, ...] = ()
     prompt: str | None = None
     """The first test item's prompt as rendered for the model."""
+    programs: Programs | None = None
+    """What became of its programs; None for a rung that runs none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +182,8 @@ class Race:
 class ShownAnswer:
     text: str
     failure: str | None
+    runs: tuple[ProgramRun, ...] = ()
+    """The programs behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +258,8 @@ def _rung(data: Json) -> RungSummary:
     fields = _tuples(data, "methods", "notes")
     fields["metrics"] = {name: Score(**row) for name, row in data["metrics"].items()}
     fields["cost"] = Cost(**data["cost"])
+    programs = data.get("programs")
+    fields["programs"] = Programs(**programs) if programs else None
     return RungSummary(**fields)
 
 
@@ -231,5 +270,10 @@ def _race(data: Json) -> Race:
 
 def _item(data: Json) -> ShownItem:
     fields = _tuples(data, "references")
-    fields["answers"] = {name: ShownAnswer(**row) for name, row in data["answers"].items()}
+    fields["answers"] = {name: _answer(row) for name, row in data["answers"].items()}
     return ShownItem(**fields)
+
+
+def _answer(data: Json) -> ShownAnswer:
+    runs = tuple(ProgramRun(**run) for run in data.get("runs", ()))
+    return ShownAnswer(**{**data, "runs": runs})

@@ -10,12 +10,14 @@ then rows that are equal in input and references are one example, and how many i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from stepladder.errors import TaskError, nearest_name
 from stepladder.records import Example, content_hash
 from stepladder.tasks.fields import check_columns, references, required_text
 from stepladder.tasks.files import Row, Source
+from stepladder.tasks.programs import program_of
 from stepladder.tasks.spec import TaskSpec
 
 
@@ -40,10 +42,12 @@ def read_examples(sources: Mapping[str, Source], spec: TaskSpec) -> Examples:
     notes: list[str] = []
     for split, source in sources.items():
         names = _reference_fields(split, source, spec)
-        _check_fields(source, names, spec)
+        _check_fields(split, source, names, spec)
         found: dict[str, Example] = {}
         for row in source.rows:
             example = _example(row, source, names, spec)
+            if split != "test":
+                example = replace(example, program=program_of(example, row, source, spec.programs))
             if spec.id is not None:
                 _check_unique(example.id, row, source, origins)
             found.setdefault(example.id, example)
@@ -68,13 +72,17 @@ def _reference_fields(split: str, source: Source, spec: TaskSpec) -> tuple[str, 
     return names
 
 
-def _check_fields(source: Source, reference_fields: tuple[str, ...], spec: TaskSpec) -> None:
+def _check_fields(
+    split: str, source: Source, reference_fields: tuple[str, ...], spec: TaskSpec
+) -> None:
     check_columns(spec.input.names, source, "input")
     check_columns(reference_fields, source, "references")
     if spec.id is not None:
         check_columns((spec.id,), source, "id")
     if spec.group is not None:
         check_columns((spec.group,), source, "group")
+    if spec.programs is not None and split != "test":
+        check_columns((spec.programs,), source, "programs")
 
 
 def _example(

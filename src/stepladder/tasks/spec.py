@@ -74,6 +74,9 @@ class TaskSpec:
     seed: int
     rungs: tuple[str | OutputsRung, ...]
     prices: Mapping[str, float] = field(default_factory=dict)
+    programs: str | None = None
+    """The field with a program that comes to the answer; without it they are made from the
+    calculator marks of the references, where there are any."""
 
 
 def read_spec(
@@ -104,6 +107,7 @@ def read_spec(
         seed=section.integer("seed") or 0,
         rungs=_rungs(section, folder),
         prices=_prices(section),
+        programs=section.text("programs"),
     )
     section.finish()
     if spec.target is not None and spec.margin is not None:

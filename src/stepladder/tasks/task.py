@@ -70,7 +70,11 @@ class Task:
 
     def split_fingerprint(self, name: str) -> str:
         """Content hash of one split's rows, in their order."""
-        return content_hash([[e.id, e.input, e.references, e.group] for e in self.split(name)])
+        rows = self.split(name)
+        shown = [[e.program] if e.program else [] for e in rows]
+        return content_hash(
+            [[e.id, e.input, e.references, e.group, *p] for e, p in zip(rows, shown, strict=True)]
+        )
 
     @classmethod
     def load(cls, path: str | Path) -> Task:
