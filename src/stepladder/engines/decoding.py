@@ -15,7 +15,7 @@ This module needs torch; import it where a model is at work.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -28,7 +28,7 @@ from transformers.generation.logits_process import (
 )
 from transformers.generation.stopping_criteria import StoppingCriteria
 
-from stepladder.engines.asking import Answer
+from stepladder.engines.asking import Answer, Look
 from stepladder.records import Sampling
 
 if TYPE_CHECKING:
@@ -189,15 +189,20 @@ class StopFinder:
 
 
 def ending(
-    tokens: Sequence[int], ends: Collection[int], most: int, finder: StopFinder
+    tokens: list[int],
+    ends: Collection[int],
+    most: int,
+    finder: StopFinder,
+    look: Look | None = None,
 ) -> Answer | None:
     """The answer, where its last token ended it: by a stop string, as an end token, or as number
-    `most`."""
+    `most`, or because `look` says so."""
+    enough = look is not None and look(tokens)
     if finder.ends(tokens):
         return Answer(tuple(tokens), "stop")
     if tokens[-1] in ends:
         return Answer(tuple(tokens), "end")
-    return Answer(tuple(tokens), "length") if len(tokens) == most else None
+    return Answer(tuple(tokens), "length") if enough or len(tokens) == most else None
 
 
 class StopStrings(StoppingCriteria):
@@ -225,7 +230,7 @@ class StopStrings(StoppingCriteria):
 class Watch(StoppingCriteria):
     """Shows the first row's answer to `look` after each token; what it returns ends the answer."""
 
-    def __init__(self, look: Callable[[list[int]], bool], width: int) -> None:
+    def __init__(self, look: Look, width: int) -> None:
         self._look = look
         self._width = width
 
