@@ -101,7 +101,9 @@ def few_shot_texts(count: int) -> list[str]:
 
 def few_shot() -> None:
     folder, texts = kit.llama().folder, few_shot_texts(200)
-    work = case("few-shot generation, shared prefix of 600 tokens, 15 M Llama", folder, texts)
+    work = case(
+        "few-shot generation, shared prefix of 600 tokens, 15 M Llama, float32", folder, texts
+    )
     work.against_batches(kit.quick(200, 32), 8)
     work.against_one_by_one(kit.quick(64, 12), 15)
     against_rivals(work, folder, texts)
@@ -123,7 +125,9 @@ def against_rivals(work: Case, folder: Path, texts: Sequence[str]) -> None:
 
 def few_shot_110m() -> None:
     folder, texts = kit.llama(768, 12, 12).folder, few_shot_texts(kit.quick(200, 64))
-    work = case("few-shot generation, shared prefix of 600 tokens, 110 M Llama", folder, texts)
+    work = case(
+        "few-shot generation, shared prefix of 600 tokens, 110 M Llama, float32", folder, texts
+    )
     work.against_batches(kit.quick(64, 32), 6)
     work.against_one_by_one(kit.quick(24, 4), 12)
 
