@@ -3,7 +3,7 @@
 # make test    the default tests
 # make check   lint, format, types, layer rules
 # make fix     what the linter can put right by itself
-# make bench   the benchmarks, one after the other (10 minutes or more)
+# make bench   the benchmarks, one after the other (hours; BENCH=quick takes less of each)
 
 PYTHON ?= python3
 BIN := .venv/bin

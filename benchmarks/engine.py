@@ -1,12 +1,16 @@
 """The in-process engine against transformers' own `generate`, and against scoring pairs in full.
 
-    python benchmarks/engine.py                  # all; about half an hour
-    BENCH=quick python benchmarks/engine.py      # about five minutes
+    python benchmarks/engine.py                  # all; an hour
+    BENCH=quick python benchmarks/engine.py      # under ten minutes
     python benchmarks/engine.py few-shot labels  # some
 
 Models are random and in float32. Times are of answering alone, after loading and warming up. The
 batches that `generate` gets are sorted by length, which is more than it does for its users, and the
-best of 8, 16 and 32 rows counts.
+best of 8, 16 and 32 rows counts. lm-eval 0.4.13 and CTranslate2 4.8 are asked where they are
+installed, which kit/rivals.py says how to do; else their rows are left out, with a reason.
+
+What is slow and takes equally long for every prompt (`generate` one by one, and in batches) is
+measured on a part of the prompts, and its seconds are scaled to all of them.
 """
 
 from __future__ import annotations
@@ -16,14 +20,17 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import kit
+from kit import rivals
 from stepladder.checkpoints import encode_pair, resolve
 from stepladder.engines.hf import HFEngine
 from stepladder.records import Prompt, Sampling
 
 NEW = 32
 SIZES = (8, 16, 32)
+COMMON = 600
 LADDER = (0, 1, 2, 4, 8)
 
 Tokens = list[tuple[int, ...]]
@@ -43,42 +50,86 @@ def answered(engine: HFEngine, texts: Sequence[str]) -> Tokens:
     return [found[i] for i in range(len(texts))]
 
 
-def against_generate(
-    work: str, folder: Path, texts: Sequence[str], reach: float, *, as_they_come: bool = False
-) -> None:
-    """Against `generate` in batches of the best size; `as_they_come` also in batches that are not
-    sorted by length."""
+class Case(NamedTuple):
+    """One kind of work: the answers of this engine, and what others are compared with."""
+
+    name: str
+    model: Any
+    rows: list[list[int]]
+    seconds: float
+    found: Tokens
+
+    def against(self, whom: str, seconds: float, tokens: Tokens, reach: float) -> None:
+        """Seconds that others took for the first `len(tokens)` prompts."""
+        part = len(tokens)
+        exact = kit.parts_at_ties_only(self.model, self.rows[:part], self.found[:part], tokens)
+        ratio = seconds * len(self.rows) / part / self.seconds
+        kit.record(kit.Row(self.name, whom, ratio, reach, exact))
+
+    def against_batches(self, part: int, reach: float, *, ordered: bool = True) -> None:
+        """`generate` in batches of the best size."""
+        name = "sorted by length" if ordered else "as they come"
+        rows = self.rows[:part]
+        best: tuple[float, Tokens] | None = None
+        for size in SIZES:
+            generate = partial(kit.generated, self.model, rows, NEW, size, ordered=ordered)
+            one = kit.timed(f"generate, {part} in batches of {size}, {name}", generate)
+            best = min(best or one, one, key=lambda pair: pair[0])
+        assert best is not None
+        self.against(f"batched generate, best of 8, 16, 32, {name}", *best, reach)
+
+    def against_one_by_one(self, part: int, reach: float) -> None:
+        generate = partial(kit.generated, self.model, self.rows[:part], NEW, 1)
+        one = kit.timed(f"generate, {part} one by one", generate)
+        self.against("one-by-one generate", *one, reach)
+
+
+def case(name: str, folder: Path, texts: Sequence[str]) -> Case:
+    """Asks this engine, and prepares the comparison."""
     engine, model = opened(folder), kit.plain(folder)
     rows = [engine.tokenizer(text)["input_ids"] for text in texts]
     seconds, found = kit.timed(f"{len(texts)} prompts", lambda: answered(engine, texts))
-    for ordered in (True, False) if as_they_come else (True,):
-        name = "sorted by length" if ordered else "as they come"
-        best: tuple[float, Tokens] | None = None
-        for size in SIZES:
-            generate = partial(kit.generated, model, rows, NEW, size, ordered=ordered)
-            other, expected = kit.timed(f"generate in batches of {size}, {name}", generate)
-            best = min(best or (other, expected), (other, expected), key=lambda pair: pair[0])
-        assert best is not None
-        exact = kit.parts_at_ties_only(model, rows, found, best[1])
-        against = f"batched generate, best of 8, 16, 32, {name}"
-        kit.record(kit.Row(work, against, best[0] / seconds, reach, exact))
+    return Case(name, model, rows, seconds, found)
+
+
+def few_shot_texts(count: int) -> list[str]:
+    """600 tokens in common, 50 to 70 of each prompt's own."""
+    rng = random.Random(1)
+    before = kit.words(rng, COMMON)
+    return [f"{before} {kit.words(rng, rng.randint(50, 70))}" for _ in range(count)]
 
 
 def few_shot() -> None:
-    """600 tokens in common, 50 to 70 of each prompt's own."""
-    work = "few-shot generation, shared prefix of 600 tokens, 15 M Llama, float32"
-    folder = kit.llama().folder
-    rng = random.Random(1)
-    before = kit.words(rng, 600)
-    count = kit.quick(200, 48)
-    texts = [f"{before} {kit.words(rng, rng.randint(50, 70))}" for _ in range(count)]
-    against_generate(work, folder, texts, reach=8)
-    engine, model = opened(folder), kit.plain(folder)
-    rows = [engine.tokenizer(text)["input_ids"] for text in texts]
-    seconds, found = kit.timed(f"{count} prompts", lambda: answered(engine, texts))
-    other, expected = kit.timed("one by one", lambda: kit.generated(model, rows, NEW, 1))
-    exact = kit.parts_at_ties_only(model, rows, found, expected)
-    kit.record(kit.Row(work, "one-by-one generate", other / seconds, 15, exact))
+    folder, texts = kit.llama().folder, few_shot_texts(200)
+    work = case(
+        "few-shot generation, shared prefix of 600 tokens, 15 M Llama, float32", folder, texts
+    )
+    work.against_batches(kit.quick(200, 32), 8)
+    work.against_one_by_one(kit.quick(64, 12), 15)
+    against_rivals(work, folder, texts)
+
+
+def against_rivals(work: Case, folder: Path, texts: Sequence[str]) -> None:
+    if reason := rivals.missing():
+        print(f"  lm-eval and CTranslate2 are left out: {reason}")
+        return
+    # CTranslate2 computes the static prompt once for all prompts, so it gets them all.
+    cases = [("lm-eval", kit.quick(200, 32), (8, 32), 8), ("ctranslate2", len(texts), (8,), 2)]
+    for rival, part, batches, reach in cases:
+        job = {"folder": str(folder), "texts": texts[:part], "shared": COMMON, "new": NEW}
+        best = rivals.best_of(rival, batches, {**job, **kit.how()})
+        sizes = " or ".join(map(str, batches))
+        tokens = [tuple(row) for row in best.answers]
+        work.against(f"{rival}, batches of {sizes}", best.seconds, tokens, reach)
+
+
+def few_shot_110m() -> None:
+    folder, texts = kit.llama(768, 12, 12).folder, few_shot_texts(kit.quick(200, 64))
+    work = case(
+        "few-shot generation, shared prefix of 600 tokens, 110 M Llama, float32", folder, texts
+    )
+    work.against_batches(kit.quick(64, 32), 6)
+    work.against_one_by_one(kit.quick(24, 4), 12)
 
 
 def ladder() -> None:
@@ -87,7 +138,7 @@ def ladder() -> None:
     demonstrations = [kit.words(rng, 75) for _ in range(max(LADDER))]
     queries = [kit.words(rng, rng.randint(20, 40)) for _ in range(kit.quick(100, 24))]
     rungs = [[" ".join([*demonstrations[:k], query]) for query in queries] for k in LADDER]
-    engine = opened(folder)
+    opening, engine = kit.timed("opening", lambda: opened(folder))
     climb = partial(kit.timed, "one engine")
     seconds, found = climb(lambda: [answered(engine, texts) for texts in rungs])
     alone = [opened(folder) for _ in rungs]
@@ -96,6 +147,8 @@ def ladder() -> None:
     work = f"shots ladder {', '.join(map(str, LADDER))}, {len(queries)} items, 15 M Llama"
     exact = found == expected
     kit.record(kit.Row(work, "each rung alone in this engine", other / seconds, 2, exact))
+    ratio = (other + len(rungs) * opening) / (seconds + opening)
+    kit.record(kit.Row(work, "each rung alone, opening the engine included", ratio, 2, exact))
     model = kit.plain(folder)
     rows = [[engine.tokenizer(text)["input_ids"] for text in texts] for texts in rungs]
     generate = partial(kit.timed, "generate in batches of 16")
@@ -111,8 +164,8 @@ def zero_shot() -> None:
     rng = random.Random(3)
     count = kit.quick(200, 48)
     texts = [kit.words(rng, rng.randint(20, 200)) for _ in range(count)]
-    work = "zero-shot, prompts that share nothing, 15 M Llama"
-    against_generate(work, kit.llama().folder, texts, reach=1)
+    work = case("zero-shot, prompts that share nothing, 15 M Llama", kit.llama().folder, texts)
+    work.against_batches(count, 1)
 
 
 def seq2seq() -> None:
@@ -120,8 +173,9 @@ def seq2seq() -> None:
     rng = random.Random(4)
     count = kit.quick(128, 32)
     texts = [kit.words(rng, rng.randint(20, 400)) for _ in range(count)]
-    work = "encoder-decoder, mixed lengths, 60 M T5"
-    against_generate(work, kit.t5().folder, texts, reach=2, as_they_come=True)
+    work = case("encoder-decoder, mixed lengths, 60 M T5", kit.t5().folder, texts)
+    work.against_batches(count, 2)
+    work.against_batches(count, 2, ordered=False)
 
 
 def labels() -> None:
@@ -145,10 +199,23 @@ def labels() -> None:
     print(f"  largest gap: {gap:.1g} nats")
     work = "label choice over 8 labels, 15 M Llama"
     kit.record(kit.Row(work, "every pair in full, batched", other / seconds, 4, gap < 1e-3))
+    if reason := rivals.missing():
+        print(f"  lm-eval is left out: {reason}")
+        return
+    # The end token, which this engine counts, stands in the text for lm-eval.
+    given = [(text, f" {name}</s>") for text in texts for name in names]
+    best = rivals.best_of(
+        "lm-eval labels", (8, 32), {"folder": str(folder), "pairs": given, **kit.how()}
+    )
+    gap = max(abs(a.total - b) for a, b in zip(found, best.answers, strict=True))
+    print(f"  largest gap: {gap:.1g} nats")
+    against = "lm-eval loglikelihood, batches of 8 or 32"
+    kit.record(kit.Row(work, against, best.seconds / seconds, 4, gap < 1e-3))
 
 
 CASES: dict[str, Callable[[], None]] = {
     "few-shot": few_shot,
+    "few-shot-110m": few_shot_110m,
     "ladder": ladder,
     "zero-shot": zero_shot,
     "seq2seq": seq2seq,
@@ -157,9 +224,7 @@ CASES: dict[str, Callable[[], None]] = {
 
 
 def main(names: Sequence[str]) -> None:
-    import torch
-
-    print(f"{torch.get_num_threads()} threads, torch {torch.__version__}")
+    kit.begin()
     for name in names or CASES:
         print(name)
         CASES[name]()

@@ -5,7 +5,8 @@
     kit.record(Row("few-shot generation", "one-by-one generate", ratio=15.2, reach=15, exact=True))
 
 Every ratio comes from one run on one machine, with the tokens compared. `BENCH=quick` takes fewer
-prompts.
+prompts. `BENCH_CLOCK=processor` is for a machine that has other work too: one thread, and seconds
+of the processor instead of those of the wall, which company stretches as it likes.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any, NamedTuple, TypeVar
 
 LATEST = Path(__file__).resolve().parent.parent / "latest.json"
 QUICK = os.environ.get("BENCH") == "quick"
+PROCESSOR = os.environ.get("BENCH_CLOCK") == "processor"
 TIE = 1e-4
 
 _Result = TypeVar("_Result")
@@ -53,14 +55,37 @@ def record(row: Row) -> None:
     LATEST.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def begin() -> None:
+    """Sets the threads, and says how what follows is measured."""
+    import torch
+
+    if PROCESSOR:
+        os.environ["OMP_NUM_THREADS"] = "1"  # of processes that this one starts
+        torch.set_num_threads(1)
+    clock = "processor" if PROCESSOR else "wall"
+    print(f"{torch.get_num_threads()} threads, torch {torch.__version__}, {clock} seconds")
+
+
 def timed(what: str, work: Callable[[], _Result]) -> tuple[float, _Result]:
-    """Seconds of wall time, and what came out. Processor seconds are printed beside them: where
-    those of one core say otherwise than the ratio, the machine was not quiet."""
-    start, used = time.perf_counter(), time.process_time()
+    """Seconds by the clock of this run, and what came out. Those of the other clock are printed
+    beside them: where they disagree with one thread, the machine was not quiet."""
+    start, used = time.perf_counter(), _processor()
     result = work()
-    seconds, used = time.perf_counter() - start, time.process_time() - used
+    seconds, used = time.perf_counter() - start, _processor() - used
     print(f"  {what}: {seconds:.2f} s ({used:.2f} s of the processor)", flush=True)
-    return seconds, result
+    return used if PROCESSOR else seconds, result
+
+
+def _processor() -> float:
+    """Seconds of this process, and of those that it started and that have ended."""
+    return sum(os.times()[:4])
+
+
+def how() -> dict[str, Any]:
+    """What another process needs to know to be measured alike."""
+    import torch
+
+    return {"threads": torch.get_num_threads(), "processor": PROCESSOR}
 
 
 def quick(full: int, small: int) -> int:

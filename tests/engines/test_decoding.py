@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra 'hf'")
 
 from stepladder.engines.asking import certain_part, cut_at_stop  # noqa: E402
-from stepladder.engines.decoding import RowDraws  # noqa: E402
+from stepladder.engines.decoding import Chooser, RowDraws, leading  # noqa: E402
 from stepladder.records import Sampling  # noqa: E402
 
 VOCABULARY = 40
@@ -97,3 +97,23 @@ def test_cut_at_the_first_stop_string() -> None:
 )
 def test_only_what_is_certain_is_shown(text: str, stop: tuple[str, ...], shown: str) -> None:
     assert certain_part(text, stop) == shown
+
+
+@pytest.mark.parametrize("vocabulary", [1, 2, 64, 100, 640, 1024])
+def test_the_lead_is_that_of_topk(vocabulary: int) -> None:
+    generator = torch.Generator().manual_seed(vocabulary)
+    # Whole numbers, so that some rows' best tokens tie, within a block and across two.
+    logits = torch.randint(6 * vocabulary, (300, vocabulary), generator=generator).float()
+    best = logits.topk(min(2, vocabulary)).values
+    lead = leading(logits)
+    assert torch.equal(logits.gather(1, lead.token[:, None])[:, 0], best[:, 0])
+    assert torch.equal(lead.gap, best[:, 0] - best[:, -1])
+
+
+def test_of_tokens_that_tie_the_first_is_chosen() -> None:
+    logits = torch.zeros(2, 256)
+    logits[0, [200, 70, 90]] = 3.0
+    logits[1, [255, 254]] = 2.0
+    chosen = Chooser(Sampling(temperature=0)).choose(logits, [])
+    assert chosen.tokens == [70, 254]
+    assert chosen.near_ties == 2

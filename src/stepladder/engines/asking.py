@@ -45,6 +45,10 @@ class Answered(NamedTuple):
     """This row's share of the wall time of the passes that it took part in."""
 
 
+Look = Callable[[list[int]], bool]
+"""Sees a single ask's tokens after each; what it returns ends the answer."""
+
+
 class Runner(Protocol):
     """Asks one model in one way."""
 
@@ -52,13 +56,10 @@ class Runner(Protocol):
     """Greedy steps whose two best logits lay within 1e-4, of all rows so far."""
 
     def answers(
-        self,
-        asks: Sequence[Ask],
-        sampling: Sampling,
-        look: Callable[[list[int]], bool] | None = None,
+        self, asks: Sequence[Ask], sampling: Sampling, look: Look | None = None
     ) -> Iterator[Answered]:
-        """Every ask's answer, in any order. `look` sees a single ask's tokens after each; what it
-        returns ends the answer. Raises EngineError where memory is short for a single row."""
+        """Every ask's answer, in any order. Raises EngineError where memory is short for a single
+        row."""
         ...
 
 

@@ -9,8 +9,13 @@ large for this machine's memory shows at once and not after an hour.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
+
+from stepladder.engines.asking import Answer, Answered, Ask
+from stepladder.engines.memory import Budget
 
 
 class Request(NamedTuple):
@@ -51,3 +56,31 @@ def take(requests: Sequence[_Asked], *, budget: int, room: int) -> Sequence[_Ask
 def tokens_of(batch: Sequence[_HasIds], *, room: int) -> int:
     """Tokens that a batch takes up, padding and answers included."""
     return len(batch) * (len(batch[0].ids) + room)
+
+
+def answer_by_batch(
+    waiting: Sequence[Ask],
+    decode: Callable[[Sequence[Ask]], list[Answer]],
+    budget: Budget,
+    *,
+    room: int,
+) -> Iterator[Answered]:
+    """One batch after another, which `decode` answers in order, in halves where memory runs out.
+
+    `waiting` comes longest first. Raises EngineError where memory is short for a single row.
+    """
+    while waiting:
+        batch = take(waiting, budget=budget.tokens, room=room)
+        begin = time.perf_counter()
+        answers = budget.within(
+            partial(decode, batch),
+            rows=len(batch),
+            longest=len(batch[0].ids),
+            tokens=tokens_of(batch, room=room),
+        )
+        if answers is None:
+            continue
+        waiting = waiting[len(batch) :]
+        seconds = (time.perf_counter() - begin) / len(batch)
+        for ask, answer in zip(batch, answers, strict=True):
+            yield Answered(ask.key, answer, seconds)

@@ -13,8 +13,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 from typing import Any
 
+import numpy as np
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
 
@@ -121,6 +123,18 @@ class GrowingCache(Cache):
             layer.keep(rows)
 
 
+def _zeros(shape: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
+    """A key that no query sees yet must be a number all the same.
+
+    numpy asks the system for large pages, which torch does not: 200 MB in pages of 4 KB take a
+    tenth of a second or more to be brought in.
+    """
+    if like.device.type != "cpu":
+        return like.new_zeros(shape)
+    room = np.zeros(prod(shape) * like.element_size(), dtype=np.uint8)
+    return torch.from_numpy(room).view(like.dtype).view(shape)
+
+
 @dataclass
 class _Target:
     """Where a pass writes, the same for all layers."""
@@ -142,9 +156,8 @@ class _RowLayer(_Layer):  # type: ignore[no-untyped-call]
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         for name, states in (("keys", key_states), ("values", value_states)):
             heads, width = states.shape[1], states.shape[3]
-            # Zeros: a key that no query sees yet must be a number all the same.
-            room = states.new_zeros(self._slots, heads, self._capacity, width)
-            setattr(self, name, room)
+            shape = (self._slots, heads, self._capacity, width)
+            setattr(self, name, _zeros(shape, states))
         self.is_initialized = True
 
     def update(

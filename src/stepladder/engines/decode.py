@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from stepladder.engines.asking import Answer, Answered, Ask
+from stepladder.engines.asking import Answer, Answered, Ask, Look
 from stepladder.engines.cache import Prefix, RowCache
 from stepladder.engines.decoding import Chooser, StopFinder, ending, row_numbers
 from stepladder.engines.memory import Budget
@@ -97,13 +97,10 @@ class SharedRunner:
         """Greedy steps whose two best logits lay within 1e-4, of all rows so far."""
 
     def answers(
-        self,
-        asks: Sequence[Ask],
-        sampling: Sampling,
-        look: Callable[[list[int]], bool] | None = None,
+        self, asks: Sequence[Ask], sampling: Sampling, look: Look | None = None
     ) -> Iterator[Answered]:
-        """Every ask's answer, as they end. `look` sees a single ask's tokens after each; what it
-        returns ends the answer. Raises EngineError where memory is short for a single row."""
+        """Every ask's answer, as they end. Raises EngineError where memory is short for a single
+        row."""
         waiting = deque(self._rows(asks, sampling))
         prefixes = Prefixes(self.shared, lines=len(asks))
         while waiting:
@@ -175,7 +172,7 @@ class _Desk:
         cache: RowCache,
         prefixes: Prefixes,
         sampling: Sampling,
-        look: Callable[[list[int]], bool] | None,
+        look: Look | None,
     ) -> None:
         self._runner = runner
         self._shared = runner.shared
@@ -260,10 +257,12 @@ class _Desk:
         stay: list[int] = []
         for place, row in enumerate(self.rows):
             answer = ending(
-                row.tokens, self._runner.ends, self._sampling.max_new_tokens, self._finder
+                row.tokens,
+                self._runner.ends,
+                self._sampling.max_new_tokens,
+                self._finder,
+                self._look,
             )
-            if self._look is not None and self._look(row.tokens) and answer is None:
-                answer = Answer(tuple(row.tokens), "length")
             if answer is None:
                 stay.append(place)
             else:

@@ -15,7 +15,7 @@ This module needs torch; import it where a model is at work.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -28,7 +28,7 @@ from transformers.generation.logits_process import (
 )
 from transformers.generation.stopping_criteria import StoppingCriteria
 
-from stepladder.engines.asking import Answer
+from stepladder.engines.asking import Answer, Look
 from stepladder.records import Sampling
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 TIE = 1e-4
 """Two logits closer than this may change places between one way of computing them and another."""
+_BLOCKS = (128, 64)
+"""Most vocabularies are a multiple of one of these."""
 
 
 class RowDraws(LogitsProcessor):
@@ -100,10 +102,37 @@ class Chooser:
             uniform = torch.tensor(numbers, dtype=torch.float64, device=logits.device)
             ids: Any = torch.empty(len(logits), 0, dtype=torch.long, device=logits.device)
             return Chosen(self._draws.draw(ids, logits, uniform).tolist(), 0)
-        best, places = logits.topk(min(2, logits.shape[-1]), dim=-1)
-        gaps = best[:, 0] - best[:, -1]
-        chosen = places[:, 0] if bool((gaps > 0).all()) else logits.argmax(dim=-1)
-        return Chosen(chosen.tolist(), int((gaps < TIE).sum()))
+        lead = leading(logits)
+        chosen = lead.token if bool((lead.gap > 0).all()) else logits.argmax(dim=-1)
+        return Chosen(chosen.tolist(), int((lead.gap < TIE).sum()))
+
+
+class Lead(NamedTuple):
+    """The best token of each row, shape (rows,); any of those that are equally good."""
+
+    token: torch.Tensor
+    gap: torch.Tensor
+    """How far its logit lies above the next one, shape (rows,)."""
+
+
+def leading(logits: torch.Tensor) -> Lead:
+    """Of logits of shape (rows, vocabulary).
+
+    `topk` takes six times as long as reading the logits does, and is a twentieth of a step. So the
+    largest logit of each block is taken first, and only the best block is looked through.
+    """
+    rows, vocabulary = logits.shape
+    width = next((width for width in _BLOCKS if vocabulary % width == 0), vocabulary)
+    blocks = logits.reshape(rows, -1, width)
+    tops = blocks.amax(dim=-1)
+    tops, order = tops.topk(min(2, tops.shape[-1]), dim=-1)
+    inside, places = blocks[torch.arange(rows, device=logits.device), order[:, 0]].topk(
+        min(2, width), dim=-1
+    )
+    others = torch.cat([tops[:, 1:], inside[:, 1:]], dim=-1)
+    best = inside[:, 0]
+    gap = best - others.amax(dim=-1) if others.shape[-1] else torch.zeros_like(best)
+    return Lead(order[:, 0] * width + places[:, 0], gap)
 
 
 class NearTies(LogitsProcessor):
@@ -117,10 +146,9 @@ class NearTies(LogitsProcessor):
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
         """Scores, shape (rows, vocabulary), as they came."""
-        best = scores.topk(min(2, scores.shape[-1]), dim=-1).values
         answers = input_ids[:, self._width :]
         at_work = ~torch.isin(answers, self._ends.to(answers.device)).any(dim=-1)
-        self.count += int(((best[:, 0] - best[:, -1] < TIE) & at_work).sum())
+        self.count += int(((leading(scores).gap < TIE) & at_work).sum())
         return scores
 
 
@@ -161,15 +189,20 @@ class StopFinder:
 
 
 def ending(
-    tokens: Sequence[int], ends: Collection[int], most: int, finder: StopFinder
+    tokens: list[int],
+    ends: Collection[int],
+    most: int,
+    finder: StopFinder,
+    look: Look | None = None,
 ) -> Answer | None:
     """The answer, where its last token ended it: by a stop string, as an end token, or as number
-    `most`."""
+    `most`, or because `look` says so."""
+    enough = look is not None and look(tokens)
     if finder.ends(tokens):
         return Answer(tuple(tokens), "stop")
     if tokens[-1] in ends:
         return Answer(tuple(tokens), "end")
-    return Answer(tuple(tokens), "length") if len(tokens) == most else None
+    return Answer(tuple(tokens), "length") if enough or len(tokens) == most else None
 
 
 class StopStrings(StoppingCriteria):
@@ -197,7 +230,7 @@ class StopStrings(StoppingCriteria):
 class Watch(StoppingCriteria):
     """Shows the first row's answer to `look` after each token; what it returns ends the answer."""
 
-    def __init__(self, look: Callable[[list[int]], bool], width: int) -> None:
+    def __init__(self, look: Look, width: int) -> None:
         self._look = look
         self._width = width
 

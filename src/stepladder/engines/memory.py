@@ -19,7 +19,7 @@ from stepladder.errors import EngineError
 
 _Result = TypeVar("_Result")
 
-BATCH_TOKENS = 16384
+BATCH_TOKENS = 32768
 """Tokens at work at most where memory allows: on a processor more rows than these fill gain
 nothing, as its matrix products are at full speed."""
 _SHARE = 0.25

@@ -11,15 +11,14 @@ import it where a model is at work.
 from __future__ import annotations
 
 import copy
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from stepladder.checkpoints import quiet
 from stepladder.engines import decoding
-from stepladder.engines.asking import Answer, Answered, Ask
-from stepladder.engines.batching import take, tokens_of
+from stepladder.engines.asking import Answer, Answered, Ask, Look
+from stepladder.engines.batching import answer_by_batch
 from stepladder.engines.likelihood import padded
 from stepladder.engines.memory import Budget
 from stepladder.records import Sampling
@@ -47,37 +46,15 @@ class PlainRunner:
         """Greedy steps whose two best logits lay within 1e-4, of all rows so far."""
 
     def answers(
-        self,
-        asks: Sequence[Ask],
-        sampling: Sampling,
-        look: Callable[[list[int]], bool] | None = None,
+        self, asks: Sequence[Ask], sampling: Sampling, look: Look | None = None
     ) -> Iterator[Answered]:
-        """Every ask's answer, the longest first. `look` sees a single ask's tokens after each; what
-        it returns ends the answer. Raises EngineError where memory is short for a single row."""
+        """Every ask's answer, the longest first. Raises EngineError where memory is short for a
+        single row."""
         waiting = sorted(asks, key=lambda ask: -len(ask.ids))
-        room = sampling.max_new_tokens
-        while waiting:
-            batch = take(waiting, budget=self._budget.tokens, room=room)
-            start = time.perf_counter()
-            answers = self._budget.within(
-                partial(self._decode, batch, sampling, look),
-                rows=len(batch),
-                longest=len(batch[0].ids),
-                tokens=tokens_of(batch, room=room),
-            )
-            if answers is None:
-                continue
-            waiting = waiting[len(batch) :]
-            seconds = (time.perf_counter() - start) / len(batch)
-            for ask, answer in zip(batch, answers, strict=True):
-                yield Answered(ask.key, answer, seconds)
+        decode = partial(self._decode, sampling=sampling, look=look)
+        return answer_by_batch(waiting, decode, self._budget, room=sampling.max_new_tokens)
 
-    def _decode(
-        self,
-        batch: Sequence[Ask],
-        sampling: Sampling,
-        look: Callable[[list[int]], bool] | None,
-    ) -> list[Answer]:
+    def _decode(self, batch: Sequence[Ask], sampling: Sampling, look: Look | None) -> list[Answer]:
         """One batch through `generate`."""
         model, pad = self._model, int(self._tokenizer.pad_token_id)
         left, rows = not self._seq2seq, [ask.ids for ask in batch]

@@ -35,6 +35,8 @@ from stepladder.engines.shared_attention import NAME, Held, Pass, SharedPathErro
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.25, torch.float16: 0.05}
 """How far a logit may lie from that of a plain forward pass. The two others round so coarsely that
 their bound only catches what is plainly wrong."""
+UNEXPECTED = (RuntimeError, TypeError, ValueError, KeyError, AttributeError, IndexError)
+"""What an architecture raises that does not fit a path."""
 
 _ROOT, _BRANCH = 24, 9
 _OWN = (1, 6, 13, 20)
@@ -66,15 +68,11 @@ def prove(model: Any, store: PrefixStore) -> Proved:
             if model.config._attn_implementation != NAME:
                 raise SharedPathError("transformers does not let its attention be replaced")
             gap = _largest_gap(SharedModel(model, PrefixStore(0)), rows, truth)
-            reason = _judged(gap, torch.cat(truth), model.dtype)
+            reason = judged(gap, float(torch.cat(truth).std()), model.dtype)
         except SharedPathError as error:
             reason = str(error)
-        except (RuntimeError, TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
-            # Whatever an architecture does not expect; memory that runs out is no such thing.
-            if out_of_memory(error):
-                raise
-            lines = str(error).strip().splitlines()
-            reason = f"it fails there ({type(error).__name__}: {lines[0] if lines else 'no words'})"
+        except UNEXPECTED as error:
+            reason = failed(error)
         if reason is not None:
             model.set_attn_implementation(before)
             return Proved(None, reason)
@@ -163,9 +161,19 @@ def _largest_gap(
     return gap
 
 
-def _judged(gap: float, truth: torch.Tensor, dtype: torch.dtype) -> str | None:
-    # Logits of a model with minute weights are minute themselves.
-    bound = TOLERANCE.get(dtype, 0.0) * min(1.0, 10 * float(truth.std()))
+def failed(error: Exception) -> str:
+    """The reason in words, of one of UNEXPECTED. Raises it again where memory ran out, which says
+    nothing about the architecture."""
+    if out_of_memory(error):
+        raise error
+    lines = str(error).strip().splitlines()
+    return f"it fails there ({type(error).__name__}: {lines[0] if lines else 'no words'})"
+
+
+def judged(gap: float, spread: float, dtype: torch.dtype) -> str | None:
+    """Why so large a gap keeps a model off a path; None where it does not. `spread` is the standard
+    deviation of the true logits: those of a model with minute weights are minute themselves."""
+    bound = TOLERANCE.get(dtype, 0.0) * min(1.0, 10 * spread)
     if gap <= bound:
         return None
     return f"its logits there lie {gap:.2g} from those of a plain forward pass (at most {bound:g})"

@@ -11,8 +11,7 @@ module needs torch; import it where a model is at work.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,18 +19,19 @@ import torch
 from transformers.cache_utils import EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
-from stepladder.checkpoints import PairTokens, out_of_memory, quiet
-from stepladder.engines.asking import Answer, Answered, Ask
+from stepladder.checkpoints import PairTokens, quiet
+from stepladder.engines.asking import Answer, Answered, Ask, Look
+from stepladder.engines.batching import answer_by_batch
 from stepladder.engines.cache import GrowingCache, PassedCache
 from stepladder.engines.decoding import Chooser, StopFinder, ending, row_numbers
 from stepladder.engines.likelihood import LOGITS, padded, scores_of
 from stepladder.engines.memory import Budget
+from stepladder.engines.proof import UNEXPECTED, failed, judged
 from stepladder.records import LogLikelihood, Sampling
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.25, torch.float16: 0.05}
 _ENCODED = 2048
 """Tokens of one pass of the encoder, padding included."""
 _SCORES = 2**25
@@ -141,38 +141,15 @@ class Seq2SeqRunner:
         """Greedy steps whose two best logits lay within 1e-4, of all rows so far."""
 
     def answers(
-        self,
-        asks: Sequence[Ask],
-        sampling: Sampling,
-        look: Callable[[list[int]], bool] | None = None,
+        self, asks: Sequence[Ask], sampling: Sampling, look: Look | None = None
     ) -> Iterator[Answered]:
-        """Every ask's answer, batches of the longest inputs first. `look` sees a single ask's
-        tokens after each; what it returns ends the answer. Raises EngineError where memory is short
-        for a single row."""
+        """Every ask's answer, batches of the longest inputs first. Raises EngineError where memory
+        is short for a single row."""
         waiting = sorted(asks, key=lambda ask: (-len(ask.ids), ask.ids))
-        while waiting:
-            width = len(waiting[0].ids) + sampling.max_new_tokens
-            batch = waiting[: max(1, self._budget.tokens // width)]
-            begin = time.perf_counter()
-            answers = self._budget.within(
-                partial(self._decode, batch, sampling, look),
-                rows=len(batch),
-                longest=len(batch[0].ids),
-                tokens=len(batch) * width,
-            )
-            if answers is None:
-                continue
-            waiting = waiting[len(batch) :]
-            seconds = (time.perf_counter() - begin) / len(batch)
-            for ask, answer in zip(batch, answers, strict=True):
-                yield Answered(ask.key, answer, seconds)
+        decode = partial(self._decode, sampling=sampling, look=look)
+        return answer_by_batch(waiting, decode, self._budget, room=sampling.max_new_tokens)
 
-    def _decode(
-        self,
-        batch: Sequence[Ask],
-        sampling: Sampling,
-        look: Callable[[list[int]], bool] | None,
-    ) -> list[Answer]:
+    def _decode(self, batch: Sequence[Ask], sampling: Sampling, look: Look | None) -> list[Answer]:
         """One batch, step by step."""
         most, drawn = sampling.max_new_tokens, sampling.temperature > 0
         numbers = [row_numbers(ask.seed, most).tolist() if drawn else [] for ask in batch]
@@ -192,9 +169,7 @@ class Seq2SeqRunner:
             for place, token in zip(at_work, chosen, strict=True):
                 row = rows[place]
                 tokens[row].append(token)
-                answer = ending(tokens[row], self._ends, most, finder)
-                if look is not None and look(tokens[row]) and answer is None:
-                    answer = Answer(tuple(tokens[row]), "length")
+                answer = ending(tokens[row], self._ends, most, finder, look)
                 if answer is not None:
                     answers[row] = answer
             stay = [place for place, row in enumerate(rows) if row not in answers]
@@ -288,17 +263,10 @@ def prove_seq2seq(model: Any, pad: int) -> ProvedSeq2Seq:
     try:
         with quiet():
             gap, scale = _largest_gap(model, pad)
-    except (RuntimeError, TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
-        # Whatever an architecture does not expect; memory that runs out is no such thing.
-        if out_of_memory(error):
-            raise
-        lines = str(error).strip().splitlines()
-        why = f"it fails there ({type(error).__name__}: {lines[0] if lines else 'no words'})"
-        return ProvedSeq2Seq(None, why)
-    bound = TOLERANCE.get(model.dtype, 0.0) * min(1.0, 10 * scale)
-    if gap > bound:
-        return ProvedSeq2Seq(None, f"its logits there lie {gap:.2g} from those of a plain pass")
-    return ProvedSeq2Seq(Seq2SeqModel(model, pad), None)
+    except UNEXPECTED as error:
+        return ProvedSeq2Seq(None, failed(error))
+    reason = judged(gap, scale, model.dtype)
+    return ProvedSeq2Seq(None if reason else Seq2SeqModel(model, pad), reason)
 
 
 @torch.inference_mode()
