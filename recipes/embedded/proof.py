@@ -148,11 +148,15 @@ def the_right_note(prover: Prover, seed: int) -> Iterator[Difference]:
 
 
 def the_program(prover: Prover, seed: int) -> Iterator[Difference]:
-    """A program, executed, against the direct number."""
-    direct, program = "few-shot(4)", "few-shot(4) + pal"
-    rows = prover.rows("till-sums/task.yaml", [direct, program], seed)
-    claim = "a program, executed, over the number"
-    yield difference(claim, "till-sums", seed, rows[program], rows[direct])
+    """A program, executed, against the direct number; demonstrations and tuning of programs."""
+    direct, bare, shown, tuned = "few-shot(4)", "pal", "few-shot(4) + pal", "pal + lora"
+    rows = prover.rows("till-sums/task.yaml", [direct, bare, shown, tuned], seed)
+    for claim, over, under in (
+        ("a program, executed, over the number", shown, direct),
+        ("few-shot(4) over zero-shot, by programs", shown, bare),
+        ("lora over few-shot(4), by programs", tuned, shown),
+    ):
+        yield difference(claim, "till-sums", seed, rows[over], rows[under])
 
 
 def forgetting(prover: Prover, seed: int) -> Iterator[Difference]:

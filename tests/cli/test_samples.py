@@ -33,7 +33,7 @@ def test_all_are_listed_with_what_they_are(run) -> None:  # type: ignore[no-unty
     code, out, _ = run()
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()] == NAMES
-    assert "Messages to a house where many people live" in out
+    assert "Messages to a museum of four houses" in out
 
 
 def test_a_copy_is_a_task_of_ones_own(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
