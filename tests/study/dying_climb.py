@@ -8,15 +8,18 @@ FOLDER/moments go a line on entering and one on leaving each place, one on dying
 answer that a model gave, with its address. Lines are written by single unbuffered appends, so a
 killed process leaves all that it wrote, and what it had entered and not left is where it died.
 
-Processes are forked from one that has imported everything, the training's from the study's, which
-saves most of a short life. The numbers' precision is chosen here, since that choice is a timing.
+The study's process is forked from one that has imported everything, which saves most of a short
+life. The training's is a fresh one: forked from a study that has asked a model, it would inherit
+PyTorch's threads broken. The numbers' precision is chosen here, since that choice is a timing.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -106,7 +109,7 @@ def climb(folder: Path, plan: dict[str, Any] | None, name: str = "s") -> None:
 
     Connection.exec_driver_sql = execute_marked  # type: ignore[assignment]
     HFEngine.generate = _told(HFEngine.generate, moments)  # type: ignore[method-assign]
-    process.subprocess = _Forking(folder, plan)  # type: ignore[assignment]
+    process.subprocess = _Starting(folder, plan)  # type: ignore[assignment]
     Study(Task.load(folder / "task.yaml"), name=name, ledger=folder / "runs/ledger.db").climb()
 
 
@@ -122,8 +125,8 @@ def _told(generate: Callable[..., Any], moments: Moments) -> Callable[..., Any]:
     return told
 
 
-class _Forking:
-    """Stands in for the module `subprocess`: the training's process is a fork of the study's."""
+class _Starting:
+    """Stands in for the module `subprocess`: the training's process begins in `train` below."""
 
     DEVNULL = subprocess.DEVNULL
 
@@ -131,43 +134,22 @@ class _Forking:
         self._folder = folder
         self._plan = plan
 
-    def Popen(self, command: list[str], **settings: Any) -> Forked:  # noqa: N802
+    def Popen(self, command: list[str], **settings: Any) -> subprocess.Popen[bytes]:  # noqa: N802
         *_, module, work, parent = command
         assert module == "stepladder.training.worker"
-        child = os.fork()
-        if child:
-            return Forked(child)
-        try:
-            os.setsid()
-            os.dup2(settings["stdout"].fileno(), 1)
-            os.dup2(settings["stderr"].fileno(), 2)
-            os.environ.update(settings["env"])
-            os._exit(train(self._folder, self._plan, Path(work), int(parent)))
-        finally:
-            os._exit(1)
+        told = json.dumps([str(self._folder), self._plan, work, int(parent)])
+        paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+        settings["env"] = settings["env"] | {"PYTHONPATH": paths}
+        return subprocess.Popen([sys.executable, "-c", _BEGIN, told], **settings)
 
 
-class Forked:
-    """What the study needs of a Popen."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self._code: int | None = None
-
-    def poll(self) -> int | None:
-        return self._code if self._code is not None else self._wait(os.WNOHANG)
-
-    def wait(self) -> int:
-        code = self.poll()
-        while code is None:
-            code = self._wait(0)
-        return code
-
-    def _wait(self, options: int) -> int | None:
-        pid, status = os.waitpid(self.pid, options)
-        if pid:
-            self._code = os.waitstatus_to_exitcode(status)
-        return self._code
+_BEGIN = """
+import json, sys
+from pathlib import Path
+from dying_climb import train
+folder, plan, work, parent = json.loads(sys.argv[1])
+sys.exit(train(Path(folder), plan, Path(work), parent))
+"""
 
 
 def train(folder: Path, plan: dict[str, Any] | None, work: Path, parent: int) -> int:
