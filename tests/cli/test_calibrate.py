@@ -43,5 +43,7 @@ def test_real_outputs_are_drawn_from(tmp_path: Path) -> None:
     drawn = run("--studies", "2", "--only", "real", "--task", task, "--outputs", outputs)
     assert drawn.stdout.count("2 rungs, bleu of real outputs") == 2
     assert "/2 = " in drawn.stdout
+    none = run("--studies", "1", "--only", "nothing")
+    assert isinstance(none.exception, TaskError) and "no case has 'nothing'" in str(none.exception)
     alone = run("--studies", "1", "--outputs", outputs)
     assert isinstance(alone.exception, TaskError) and "belong together" in str(alone.exception)

@@ -8,13 +8,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import yaml
+from commands import Ran
 
 from servers import FakeServer
-from stepladder.cli import main
 
 KEY = "sk-planted-0123456789"
 BLOCKED = """
@@ -32,33 +31,7 @@ main()
 """
 
 
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def here(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Callable[..., Ran]:
-    """A command in this process."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["stepladder", *arguments])
-        code = 0
-        try:
-            main()
-        except SystemExit as exit:
-            code = int(exit.code or 0)
-        captured = capsys.readouterr()
-        return Ran(code, captured.out, captured.err)
-
-    return call
-
-
-def run(folder: Path, *arguments: str, **environment: str) -> Ran:
+def apart(folder: Path, *arguments: str, **environment: str) -> Ran:
     """A command in a process of its own, where the extra 'hf' cannot be imported."""
     done = subprocess.run(
         [sys.executable, "-c", BLOCKED, *arguments],
@@ -97,23 +70,23 @@ def words_of(folder: Path) -> str:
     return "".join(file.read_bytes().decode("utf-8", "replace") for file in files)
 
 
-def test_check_climb_and_report_without_torch_and_no_key_anywhere(
+def test_check_climb_and_report_without_torch_and_no_key_anywrun(
     server: FakeServer, task: str, tmp_path: Path
 ) -> None:
     server.key = KEY
     server.echoes_key = True
     server.answer = lambda prompt: prompt.split()[-1]
     known = {"OPENAI_API_KEY": KEY, "OPENAI_LOG": "debug"}
-    checked = run(tmp_path, "check", task, "--model", server.address, **known)
+    checked = apart(tmp_path, "check", task, "--model", server.address, **known)
     assert checked.code == 0, checked.err
     for said in ("answers as tiny-2026-11: chat completions, scores given answers", "[user, "):
         assert said in checked.out.replace("\n", " ")
     # The first four find out what the server can do; then two answers have troubles.
     server.play("500", "429 after 0.1", "ok", "ok", "400", "500")
     options = ("--model", server.address, "--name", "s", "--json", "out.json", "--all")
-    climbed = run(tmp_path, "climb", task, *options, **known)
+    climbed = apart(tmp_path, "climb", task, *options, **known)
     assert climbed.code in (0, 3), climbed.err
-    reported = run(tmp_path, "report", "s", "--html", "page.html", **known)
+    reported = apart(tmp_path, "report", "s", "--html", "page.html", **known)
     assert reported.code == 0, reported.err
     said = json.loads((tmp_path / "out.json").read_text())
     assert said["provenance"]["models"][server.address]["weights"] == "cannot be known"
@@ -125,11 +98,11 @@ def test_check_climb_and_report_without_torch_and_no_key_anywhere(
         assert KEY not in text
 
 
-def test_ask_streams_an_answer(server: FakeServer, here: Callable[..., Ran]) -> None:
+def test_ask_streams_an_answer(server: FakeServer, run: Callable[..., Ran]) -> None:
     server.answer = lambda prompt: f"you said {prompt}"
-    asked = here("ask", server.address, "one two")
+    asked = run("ask", server.address, "one two")
     assert (asked.code, asked.out, asked.err) == (0, "you said one two\n", "")
-    cut = here("ask", server.address, "one two", "--max-new-tokens", "2")
+    cut = run("ask", server.address, "one two", "--max-new-tokens", "2")
     assert cut.out == "you said\n"
     assert "cut at 2 tokens" in cut.err
     assert server.asked[-1]["stream"] is True
@@ -151,7 +124,7 @@ def test_a_mistake_is_one_line_and_nothing_is_spent(
     server: FakeServer,
     task: str,
     tmp_path: Path,
-    here: Callable[..., Ran],
+    run: Callable[..., Ran],
     monkeypatch: pytest.MonkeyPatch,
     command: str,
     case: str,
@@ -162,7 +135,7 @@ def test_a_mistake_is_one_line_and_nothing_is_spent(
     before = sorted(tmp_path.rglob("*"))
     words = ["ask", address, "x"] if command == "ask" else [command, task, "--model", address]
     monkeypatch.setenv("OPENAI_API_KEY", f"{KEY}-wrong")
-    ran = here(*words)
+    ran = run(*words)
     assert ran.code == 2, ran.err
     assert says in ran.err
     assert ran.err.count("\n") == 1
@@ -172,21 +145,19 @@ def test_a_mistake_is_one_line_and_nothing_is_spent(
 
 
 def test_a_rung_that_an_endpoint_cannot_do_is_one_line(
-    server: FakeServer, task: str, tmp_path: Path, here: Callable[..., Ran]
+    server: FakeServer, task: str, tmp_path: Path, run: Callable[..., Ran]
 ) -> None:
     for command in ("check", "climb"):
-        ran = here(command, task, "--model", server.address, "--rungs", "lora")
+        ran = run(command, task, "--model", server.address, "--rungs", "lora")
         assert ran.code == 2
         assert "needs a model that trains" in ran.err
         assert ran.err.count("\n") == 1
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_prompt_over_the_context_is_one_line(
-    server: FakeServer, here: Callable[..., Ran]
-) -> None:
+def test_a_prompt_over_the_context_is_one_line(server: FakeServer, run: Callable[..., Ran]) -> None:
     server.context = 70
-    ran = here("ask", server.address, "word " * 50)
+    ran = run("ask", server.address, "word " * 50)
     assert (ran.code, ran.out) == (2, "")
     assert "does not fit the context" in ran.err
     assert ran.err.count("\n") == 1

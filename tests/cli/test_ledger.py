@@ -4,39 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+from commands import Ran
 
-from stepladder.cli import main
 from stepladder.ledger import Ledger
 from stepladder.records import content_hash
-
-
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def run(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Callable[..., Ran]:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "120")
-
-    def call(*arguments: str) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["stepladder", "ledger", *arguments])
-        with pytest.raises(SystemExit) as end:
-            main()
-        captured = capsys.readouterr()
-        return Ran(int(end.value.code or 0), captured.out, captured.err)
-
-    return call
 
 
 @pytest.fixture
@@ -57,7 +32,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_it_shows_sizes_studies_verdicts_and_dates(run: Callable[..., Ran], path: Path) -> None:
-    ran = run("--json", "out.json")
+    ran = run("ledger", "--json", "out.json")
     assert ran.code == 0, ran.err
     assert ran.out.startswith("runs/ledger.db: ")
     assert "reached: lora" in ran.out and "not finished" in ran.out
@@ -67,34 +42,34 @@ def test_it_shows_sizes_studies_verdicts_and_dates(run: Callable[..., Ran], path
     assert said["kinds"]["answers"]["rows"] == 2
     assert [s["verdict"] for s in said["studies"]] == ["reached", None]
     assert said["size"] >= path.stat().st_size
-    assert run(f"sqlite:///{path}").code == 0
+    assert run("ledger", f"sqlite:///{path}").code == 0
 
 
 def test_verify_says_whole_and_then_what_is_wrong(run: Callable[..., Ran], path: Path) -> None:
-    whole = run("--verify", "--json", "out.json")
+    whole = run("ledger", "--verify", "--json", "out.json")
     assert whole.code == 0, whole.err
     assert "the ledger is whole" in whole.out
     assert json.loads(Path("out.json").read_text())["verify"]["faults"] == []
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE answers SET payload = replace(payload, 'x', 'y')")
-    wrong = run("--verify", "--sample", "0", "--json", "out.json")
+    wrong = run("ledger", "--verify", "--sample", "0", "--json", "out.json")
     assert wrong.code == 1
     assert wrong.out.count("WRONG answer ") == 2
-    assert "2 things are wrong" in wrong.out
+    assert "faults: 2" in wrong.out
     assert len(json.loads(Path("out.json").read_text())["verify"]["faults"]) == 2
 
 
 def test_pruning_shows_first_and_then_does(run: Callable[..., Ran], path: Path) -> None:
-    first = run("--forget", "first", "--dry-run", "--json", "out.json")
+    first = run("ledger", "--forget", "first", "--dry-run", "--json", "out.json")
     assert first.code == 0, first.err
     assert "would go: 1 studies (1 events), 1 answers and 0 builds" in first.out
     assert "first" in first.out.split("verdict", 1)[1]
     planned = json.loads(Path("out.json").read_text())["prune"]
-    done = run("--forget", "first", "--json", "out.json")
+    done = run("ledger", "--forget", "first", "--json", "out.json")
     assert "gone: 1 studies (1 events), 1 answers" in done.out
     assert json.loads(Path("out.json").read_text())["prune"] == planned
-    assert "1 studies were forgotten" in done.out
-    assert "gone: 0 studies (0 events), 0 answers" in run("--prune").out
+    assert "forgotten studies: 1" in done.out
+    assert "gone: 0 studies (0 events), 0 answers" in run("ledger", "--prune").out
 
 
 @pytest.mark.parametrize(
@@ -111,7 +86,7 @@ def test_bad_input_is_one_line(
     run: Callable[..., Ran], path: Path, arguments: list[str], says: str
 ) -> None:
     before = path.read_bytes()
-    ran = run(*arguments)
+    ran = run("ledger", *arguments)
     assert (ran.code, len(ran.err.strip().splitlines())) == (2, 1)
     assert says in ran.err
     assert path.read_bytes() == before

@@ -41,8 +41,12 @@ def calibrate(
     chosen = list(cases())
     if task is not None and outputs is not None:
         chosen += _real(task, outputs, metric)
+    named = [case for case in chosen if only in case.name]
+    if not named:
+        first = "'; '".join(case.name for case in chosen[:3])
+        raise TaskError(f"no case has '{only}' in its name; they are '{first}' and so on")
     failed = 0
-    for case in (case for case in chosen if only in case.name):
+    for case in named:
         found = tally(case, studies)
         ok = held(case, found)
         failed += not ok

@@ -44,7 +44,7 @@ def print_contents(contents: Contents) -> None:
         studies.add_row(Text(units.legible(line.name)), *times, f"{line.events:,}", verdict)
     console.print(studies)
     if contents.forgotten:
-        console.print(f"{contents.forgotten:,} studies were forgotten")
+        console.print(f"forgotten studies: {contents.forgotten:,}")
 
 
 def print_audit(found: Audit) -> None:
@@ -57,7 +57,7 @@ def print_audit(found: Audit) -> None:
     for fault in found.faults:
         console.print(Text(units.legible(f"WRONG {fault}"), style="red"), soft_wrap=True)
     wrong = len(found.faults)
-    console.print(f"{wrong:,} things are wrong" if wrong else "the ledger is whole")
+    console.print(f"faults: {wrong:,}" if wrong else "the ledger is whole")
 
 
 def print_freed(freed: Freed, *, dry_run: bool) -> None:

@@ -10,7 +10,7 @@ import typer
 from stepladder.cli.app import app
 from stepladder.cli.outputs import refuse_unwritable
 
-Ledgers = Annotated[str, typer.Argument(metavar="[LEDGER]", help="Path or URL of the ledger.")]
+Ledgers = Annotated[str, typer.Argument(help="Path or URL of the ledger.")]
 
 
 @app.command()

@@ -146,7 +146,7 @@ _ADVICE = {
     "another ledger with --ledger",
     "SQLITE_CONSTRAINT_FOREIGNKEY": "this study was forgotten by another process while it ran; "
     "start it again to have it anew",
-    "SQLITE_NOTADB": "is not a ledger (not an SQLite file); name another with --ledger",
+    "SQLITE_NOTADB": "is not a ledger (not an SQLite file); name another ledger",
     "SQLITE_CORRUPT": "is damaged; put back a copy, or save what can be read with: sqlite3 FILE "
     ".recover",
 }

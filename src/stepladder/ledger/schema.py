@@ -145,7 +145,7 @@ def _refuse_foreign(connection: Connection, database: Database) -> None:
     if not ours and (version or _pragma(connection, "schema_version")):
         raise LedgerError(
             f"{database.path}: is an SQLite file of another program, not a ledger; "
-            "name another with --ledger"
+            "name another ledger"
         )
     if version > len(MIGRATIONS):
         wanted = connection.execute(

@@ -38,13 +38,16 @@ def interval(low: float | None, high: float | None, times: float = 1.0) -> str:
 
 
 def bounds(low: float | None, high: float | None, times: float = 1.0) -> str:
-    """One-sided bounds, of which either may be unknown."""
+    """One-sided bounds, of which either may be unknown; rounded outwards as in the verdict's
+    sentence, so that no more is said than was shown."""
+    low = math.floor(low * times * 10 + 1e-9) / 10 if known(low) else None
+    high = math.ceil(high * times * 10 - 1e-9) / 10 if known(high) else None
     if known(low) and known(high):
-        return interval(low, high, times)
+        return interval(low, high)
     return (
-        f"at least {points(low, times)}"
+        f"at least {points(low)}"
         if known(low)
-        else f"at most {points(high, times)}"
+        else f"at most {points(high)}"
         if known(high)
         else DASH
     )

@@ -2,8 +2,7 @@
 
 Started by `run_job`, which waits for it. Its only results are files in FOLDER; its exit code is 0
 when build.json is there, DISK_FULL when a file could not be written, and 1 when failure.json says
-why not. When the process PARENT ends, in
-whatever way, this one ends itself.
+why not. When the process PARENT ends, in whatever way, this one ends itself.
 """
 
 from __future__ import annotations

@@ -15,7 +15,6 @@ Every file that is read again is written beside its place and renamed into it.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -154,6 +153,8 @@ class WorkFolder:
 
 
 def _taken(lock: int) -> bool:
+    import fcntl  # of POSIX alone, as all else that a training's process needs
+
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
