@@ -37,7 +37,7 @@ from stepladder.study.summary import ShownAnswer, ShownItem, Summary
         (units.probability(0.0002), "< 0.001"),
         (units.signed(-0.012, 100), "−1.2"),
         (units.bounds(0.2, None, 100), "at least 20.0"),
-        (units.bounds(0.8386, 0.6402, 100), "83.8 to 64.1"),
+        (units.bounds(0.0549, 0.8341, 100), "5.4 to 83.5"),
         (units.bounds(0.1, 0.8, 100), "10.0 to 80.0"),
         (units.bounds(None, None), "–"),
         (units.points(math.nan), "–"),

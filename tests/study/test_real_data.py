@@ -93,7 +93,8 @@ def climb(shared_data: Path, tmp_path: Path) -> Callable[..., Summary]:
         path = tmp_path / f"{kind}.yaml"
         path.write_text(yaml.safe_dump(settings), encoding="utf-8")
         name = MODELS[model] if model == "embedded" else str(shared_data / MODELS[model])
-        return Study(Task.load(path), [name], ledger=tmp_path / "ledger.db").climb()
+        study = Study(Task.load(path), [name], go_on=True, ledger=tmp_path / "ledger.db")
+        return study.climb()
 
     return run
 
