@@ -262,3 +262,19 @@ def two_names(rng: Random) -> tuple[str, str]:
     """Two different first names."""
     first, second = rng.sample(FIRST_NAMES, 2)
     return first, second
+
+
+#: Words of every kind, in small ASCII letters: where any of them may stand, only copying helps.
+WORDS = tuple(
+    sorted(
+        word
+        for word in {
+            *NOUNS,
+            *(noun.plural for noun in NOUNS.values()),
+            *ADJECTIVES,
+            *(form for verb in VERBS.values() for form in (verb.base, verb.third, verb.past)),
+            *(word for activity in ACTIVITIES for word in activity.split()),
+        }
+        if word.isascii() and word.isalpha() and word.islower()
+    )
+)

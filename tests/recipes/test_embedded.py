@@ -27,7 +27,7 @@ from recipes.embedded.episodes import (  # noqa: E402
     prompt,
     rows_of_step,
 )
-from recipes.embedded.families import LATER, LATEST  # noqa: E402
+from recipes.embedded.families import LATER, LATER_STILL, LATEST, numbers  # noqa: E402
 from recipes.embedded.families.numbers import bill, in_one_line, part, problem  # noqa: E402
 from recipes.embedded.form import Item  # noqa: E402
 from recipes.embedded.samples import inbox_labels  # noqa: E402
@@ -59,7 +59,7 @@ def encoder() -> tokenizers.Tokenizer:
 def training_texts() -> list[str]:
     """Some rows of training text, as the training draws them at its beginning and at its end."""
     rng = Random("1/0")
-    steps = [step for step in (0, LATER, LATEST) for _ in range(1500)]
+    steps = [step for step in (0, LATER, LATER_STILL, LATEST) for _ in range(1500)]
     return ["".join(piece.text for piece in draw_pieces(rng, step)) for step in steps]
 
 
@@ -152,6 +152,17 @@ def test_programs_of_the_training_come_to_the_answers_of_the_training() -> None:
             steps.append(f"answer = {sum_.parts[-1].format(*names)}")
             whole = run(f"answer = {sum_.expression}").answer
             assert run("\n".join(steps)).answer == whole != ""
+
+
+def test_names_of_programs_are_drawn_and_the_programs_run() -> None:
+    """No list of names can be learned, and a name of two lines is the same in both."""
+    rng, first_names = Random(5), []
+    for draw in (numbers.draw_named, numbers.draw_patterns):
+        for _ in range(200):
+            item = draw(rng).make(rng)
+            first_names.append(item.answer.partition(" = ")[0])
+            assert run(item.answer).answer.lstrip("-").isdigit()
+    assert len(set(first_names)) > 150
 
 
 def test_same_seed_same_data() -> None:

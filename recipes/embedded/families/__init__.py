@@ -18,9 +18,10 @@ class Family(NamedTuple):
     start: int = 0
 
 
-#: The last seven came when the log's probes had shown what the others do not teach.
+#: From these steps on families joined, when probes had shown what the others do not teach (log.md).
 LATER = 2806
-LATEST = 4364
+LATER_STILL = 4364
+LATEST = 6452
 FAMILIES: dict[str, Family] = {
     "labelling": Family(labelling.draw, 0.22),
     "rewriting": Family(rewriting.draw, 0.15),
@@ -32,8 +33,12 @@ FAMILIES: dict[str, Family] = {
     "letters": Family(labelling.draw_letters, 0.12, LATER),
     "strange": Family(questions.draw_strange, 0.14, LATER),
     "prices": Family(numbers.draw_prices, 0.12, LATER),
-    "messages": Family(labelling.draw_messages, 0.3, LATEST),
-    "properties": Family(questions.draw_properties, 0.35, LATEST),
-    "guesses": Family(questions.draw_guesses, 0.12, LATEST),
-    "parts": Family(numbers.draw_parts, 0.2, LATEST),
+    "messages": Family(labelling.draw_messages, 0.3, LATER_STILL),
+    "properties": Family(questions.draw_properties, 0.35, LATER_STILL),
+    "guesses": Family(questions.draw_guesses, 0.12, LATER_STILL),
+    "parts": Family(numbers.draw_parts, 0.2, LATER_STILL),
+    "named": Family(numbers.draw_named, 0.3, LATEST),
+    "patterns": Family(numbers.draw_patterns, 0.35, LATEST),
+    "details": Family(questions.draw_details, 0.4, LATEST),
+    "openings": Family(questions.draw_openings, 0.25, LATEST),
 }

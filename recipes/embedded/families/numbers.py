@@ -9,12 +9,15 @@ Held out for the bundled sample ``till-sums``: anything paid at a till (change, 
 
 from __future__ import annotations
 
+import keyword
+import re
 from collections.abc import Callable
 from random import Random
 from typing import NamedTuple
 
 from ..form import Form, Item
-from ..world import KINDS, NOUNS, PLACES, WARES, article, two_names
+from ..world import KINDS, NOUNS, PLACES, WARES, WORDS, article, two_names
+from .questions import strange_word
 
 _SUM_INSTRUCTIONS = ("Work out the sum.", "Calculate.", "What is the result?")
 _NUMBER_INSTRUCTIONS = (
@@ -374,6 +377,169 @@ def draw_parts(rng: Random) -> Form:
         return Item(drawn.text, write(drawn))
 
     return Form("numbers/parts", _PROGRAM_INSTRUCTIONS, by_program)
+
+
+#: Never drawn as a name: the outcome's own, and those of the bundled sample.
+_TAKEN = ("answer", "goods", "each", "paid")
+
+
+def variable(rng: Random) -> str:
+    """A name for a variable, of any word known or strange: only copying it from what is shown, or
+    from the line above, gets it right."""
+    while True:
+        kind = rng.random()
+        if kind < 0.45:
+            name = rng.choice(WORDS)
+        elif kind < 0.8:
+            name = strange_word(rng) + rng.choice(["", "", "s"])
+        elif kind < 0.9:
+            name = f"{rng.choice(WORDS)}_{rng.choice(WORDS)}"
+        else:
+            name = rng.choice("abcdefghkmnpqrstuvwxyz") + rng.choice(["", "1", "2"])
+        if name not in _TAKEN and not keyword.iskeyword(name):
+            return name
+
+
+def _own_names(rng: Random) -> Callable[[str], list[str]]:
+    """The names of a program by the shape of its problem: its own, or the same for all."""
+    common, seed = [variable(rng) for _ in range(3)], rng.random()
+    if rng.random() < 0.5:
+        return lambda _: common
+
+    def names(shape: str) -> list[str]:
+        own = Random(f"{seed}/{shape}")
+        return [variable(own) for _ in range(3)]
+
+    return names
+
+
+def in_steps(parts: tuple[str, ...], names: list[str]) -> str:
+    """A line a part; ``{0}`` and ``{1}`` in a part are the names of the lines above."""
+    lines = [
+        f"{name} = {part.format(*names)}" for name, part in zip(names, parts[:-1], strict=False)
+    ]
+    return "\n".join([*lines, f"answer = {parts[-1].format(*names)}"])
+
+
+def draw_named(rng: Random) -> Form:
+    """Problems on shares and prices by programs whose names are drawn from all words."""
+    names, in_parts = _own_names(rng), rng.choice((0.3, 0.6, 0.9))
+
+    def by_program(item_rng: Random) -> Item:
+        drawn = (part if item_rng.random() < in_parts else bill)(item_rng)
+        shape = re.sub(r"\d+", "#", drawn.expression)
+        return Item(drawn.text, in_steps(drawn.parts, names(shape)))
+
+    return Form("numbers/named", _PROGRAM_INSTRUCTIONS, by_program)
+
+
+#: How the numbers of a text may go together: how many there are, and the steps.
+_SHAPES: tuple[tuple[int, tuple[str, ...]], ...] = (
+    (2, ("[a] * [b]",)),
+    (2, ("[a] + [b]",)),
+    (2, ("[a] - [b]",)),
+    (3, ("[a] + [b]", "{0} // [c]")),
+    (3, ("[a] + [b]", "[c] * {0}")),
+    (3, ("[a] * [b]", "[c] - {0}")),
+    (3, ("[a] * [b]", "{0} + [c]")),
+    (3, ("[a] - [b]", "{0} * [c]")),
+    (3, ("[a] * [b]", "{0} // [c]")),
+    (4, ("[a] * [b]", "[c] + {0} - [d]")),
+    (4, ("[a] * [b] + [c]", "[d] - {0}")),
+    (4, ("[a] * [b]", "[c] * [d]", "{0} + {1}")),
+    (4, ("[a] + [b] + [c]", "{0} // [d]")),
+    (4, ("[a] * [b] + [c] * [d]",)),
+    (5, ("[a] * [b] + [c] * [d]", "{0} - [e]")),
+    (5, ("[a] * [b]", "[c] * [d]", "{0} + {1} - [e]")),
+)
+#: Parts of a text with their numbers as ``#``: what is in capitals stays as the pattern has drawn
+#: it, what is in small letters is drawn for each text.
+_CLAUSES = (
+    (1, ("{who} {V}s # {one}", "{other} {V}s #", "the {N} {V}s # {U}", "# {one} {V} the {N}",
+         "the {N} {V}s {who} # {U}", "a {N} of {who} has # {U}")),
+    (2, ("# {one} {V} # {U} each", "{who} {V}s # {one} at # {U}", "# {U} {V} # {one}",
+         "a {one_of} {V}s # {U} and a {N} # {U}", "{who} has # {one} and {V}s #")),
+)  # fmt: skip
+_ASKED = (
+    "What does {who} {V}?", "How many {U} is that?", "How much {V}s the {N}?", "What is the {N}?",
+    "What {V}s {other} then?", "How many {U} are {V}ed?", "What is to {V}?",
+)  # fmt: skip
+_SIZES = (
+    lambda rng: rng.randint(2, 9),
+    lambda rng: rng.randint(2, 30),
+    lambda rng: rng.randint(10, 99),
+    lambda rng: rng.choice((10, 20, 50, 100, 200)),
+)
+
+
+class Pattern(NamedTuple):
+    """A kind of problem whose words tell nothing by themselves: its programs must be shown."""
+
+    texts: tuple[str, ...]
+    """One or two ways to tell it, with ``[a]``, ``[b]`` for its numbers."""
+    steps: tuple[str, ...]
+    sizes: dict[str, Callable[[Random], int]]
+    """How each number is drawn."""
+
+    def make(self, rng: Random) -> tuple[str, tuple[str, ...]]:
+        """A text, and the steps of its program."""
+        who, other = two_names(rng)
+        one, other_one = rng.sample(WARES, 2)
+        text = rng.choice(self.texts).format(
+            who=who, other=other, one=NOUNS[one].plural, one_of=other_one
+        )
+        steps = self.steps
+        for slot, size in self.sizes.items():
+            number = str(size(rng))
+            text = text.replace(slot, number)
+            steps = tuple(step.replace(slot, number) for step in steps)
+        return re.sub(r"^[a-z]|(?<=\. )[a-z]", lambda found: found[0].upper(), text), steps
+
+
+def pattern(rng: Random) -> Pattern:
+    """A kind of problem: a sentence or three of drawn words, and how its numbers go together."""
+    count, steps = rng.choice(_SHAPES)
+    slots = [f"[{letter}]" for letter in "abcde"[:count]]
+    if rng.random() < 0.4:
+        rng.shuffle(slots)
+
+    def text() -> str:
+        left, clauses = list(slots), []
+        while left:
+            takes, choices = rng.choice([c for c in _CLAUSES if c[0] <= len(left)])
+            clause = rng.choice(choices)
+            for _ in range(takes):
+                clause = clause.replace("#", left.pop(0), 1)
+            clauses.append(_dressed(rng, clause))
+        asked = _dressed(rng, rng.choice(_ASKED))
+        return rng.choice([". ", ". ", ", and "]).join(clauses) + ". " + asked
+
+    texts = (text(), text()) if rng.random() < 0.4 else (text(),)
+    return Pattern(texts, steps, {slot: rng.choice(_SIZES) for slot in slots})
+
+
+def _dressed(rng: Random, clause: str) -> str:
+    """A clause with the words that stay put in."""
+    words = {
+        letter: strange_word(rng) if rng.random() < 0.4 else rng.choice(WORDS) for letter in "VNU"
+    }
+    for letter, word in words.items():
+        clause = clause.replace("{" + letter + "}", word)
+    return clause
+
+
+def draw_patterns(rng: Random) -> Form:
+    """Kinds of problem that only demonstrations tell, by programs with drawn names."""
+    kinds = [pattern(rng) for _ in range(rng.choice((1, 2, 2, 3, 3, 4, 5)))]
+    own = [[variable(rng) for _ in range(3)] for _ in kinds]
+    names = own if rng.random() < 0.5 else [own[0]] * len(kinds)
+
+    def by_program(item_rng: Random) -> Item:
+        at = item_rng.randrange(len(kinds))
+        text, steps = kinds[at].make(item_rng)
+        return Item(text, in_steps(steps, names[at]))
+
+    return Form("numbers/patterns", _PROGRAM_INSTRUCTIONS, by_program, demonstrations=2)
 
 
 def _worked_out(line: str) -> int:

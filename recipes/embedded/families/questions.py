@@ -24,6 +24,7 @@ from ..world import (
     PLACES,
     TOWNS,
     WARES,
+    WORDS,
     article,
     clock_time,
     price,
@@ -431,3 +432,72 @@ def draw_guesses(rng: Random) -> Form:
         return Item(_capital(question), p.value(item_rng))
 
     return Form("questions/guesses", _CLOSED, make)
+
+
+def _any_unit(rng: Random) -> str:
+    """What is counted: any word in the plural, or any word at all, so that it has to be copied."""
+    kind = rng.random()
+    if kind < 0.3:
+        return NOUNS[rng.choice(list(NOUNS))].plural
+    if kind < 0.65:
+        return f"{strange_word(rng)}s"
+    return rng.choice(WORDS)
+
+
+def _counted(unit: str) -> Callable[[Random], str]:
+    return lambda rng: f"{rng.randint(2, 99)} {unit}"
+
+
+class _Detail(NamedTuple):
+    """What notes tell in one of two ways and ask in any way that fits either, and its values."""
+
+    word: str
+    tellings: tuple[str, str]
+    asked: tuple[str, ...]
+    value: Callable[[Random], str]
+
+
+def _details(rng: Random, count: int) -> list[_Detail]:
+    out: list[_Detail] = []
+    for word in {strange_word(rng) if rng.random() < 0.6 else rng.choice(WORDS): 0
+                 for _ in range(count)}:  # fmt: skip
+        (one, some), (other, more) = rng.sample(_FRAMES, 2)
+        value = _counted(_any_unit(rng)) if rng.random() < 0.6 else _marked_value(rng)
+        out.append(_Detail(word, (one, other), (*some, *more), value))
+    return out
+
+
+def draw_details(rng: Random) -> Form:
+    """Questions over a note of many details, each told in one of two ways; what is counted in a
+    note may be any word."""
+    drawn = _details(rng, rng.randint(3, 8))
+    as_evidence, fewest = rng.random() < 0.3, max(1, len(drawn) - 2)
+
+    def make(item_rng: Random) -> Item:
+        thing = _thing(item_rng)
+        told = item_rng.sample(drawn, item_rng.randint(fewest, len(drawn)))
+        values = [detail.value(item_rng) for detail in told]
+        sentences = [
+            _capital(item_rng.choice(detail.tellings).format(k=detail.word, v=value)) + "."
+            for detail, value in zip(told, values, strict=True)
+        ]
+        at = item_rng.randrange(len(told))
+        question = _capital(item_rng.choice(told[at].asked).format(k=told[at].word, x=thing))
+        text = f"The {thing}. " + " ".join(sentences)
+        if as_evidence:
+            return Item(question, values[at], (text,))
+        return Item(f"{text}\nQuestion: {question}", values[at])
+
+    return Form("questions/details", _EVIDENCE if as_evidence else _PASSAGE, make)
+
+
+def draw_openings(rng: Random) -> Form:
+    """The questions of `draw_details` without a note: answers look like those that are shown."""
+    drawn = _details(rng, rng.randint(1, 5))
+
+    def make(item_rng: Random) -> Item:
+        detail = item_rng.choice(drawn)
+        question = item_rng.choice(detail.asked).format(k=detail.word, x=_thing(item_rng))
+        return Item(_capital(question), detail.value(item_rng))
+
+    return Form("questions/openings", _CLOSED, make)
