@@ -101,9 +101,8 @@ def draw_items(rng: Random, form: Form, count: int) -> list[Item]:
 
 def draw_form(rng: Random, step: int) -> Form:
     """A form of a family that takes part at this step, by the families' shares."""
-    taking_part = [family for family in FAMILIES.values() if family.start <= step]
-    family = rng.choices(taking_part, [family.share for family in taking_part])[0]
-    return family.draw(rng)
+    shares = {name: share for name in FAMILIES if (share := FAMILIES[name].share(step))}
+    return FAMILIES[rng.choices(list(shares), list(shares.values()))[0]].draw(rng)
 
 
 def draw_instruction(rng: Random, form: Form) -> tuple[str | None, bool]:

@@ -27,7 +27,7 @@ from recipes.embedded.episodes import (  # noqa: E402
     prompt,
     rows_of_step,
 )
-from recipes.embedded.families import LATER, LATER_STILL, LATEST, numbers  # noqa: E402
+from recipes.embedded.families import LAST, LATER, LATER_STILL, LATEST, numbers  # noqa: E402
 from recipes.embedded.families.numbers import bill, in_one_line, part, problem  # noqa: E402
 from recipes.embedded.form import Item  # noqa: E402
 from recipes.embedded.samples import inbox_labels  # noqa: E402
@@ -59,7 +59,7 @@ def encoder() -> tokenizers.Tokenizer:
 def training_texts() -> list[str]:
     """Some rows of training text, as the training draws them at its beginning and at its end."""
     rng = Random("1/0")
-    steps = [step for step in (0, LATER, LATER_STILL, LATEST) for _ in range(1500)]
+    steps = [step for step in (0, LATER, LATER_STILL, LATEST, LAST) for _ in range(1500)]
     return ["".join(piece.text for piece in draw_pieces(rng, step)) for step in steps]
 
 
