@@ -23,7 +23,7 @@ SOURCE = ROOT / "src" / "stepladder"
 
 ORDER = """
     records, errors, registry, contracts < statistics, planning
-      < tasks, checkpoints, sandbox, ledger < engines, retrieval, training, forecast
+      < tasks, checkpoints, sandbox, ledger < forecast < engines, retrieval, training
       < adaptation
       < methods, metrics < study < report, judge, inspect, serve < cli
 """

@@ -27,10 +27,11 @@ from transformers import EarlyStoppingCallback, PrinterCallback, TrainingArgumen
 from stepladder import registry
 from stepladder.contracts import TrainingMethod
 from stepladder.errors import TrainingError
+from stepladder.forecast import Batch, Forecast, foretell, within
 from stepladder.records import Json, Prompt, TrainingJob
-from stepladder.training.batches import Collator, Encoded, encode
+from stepladder.training.batches import Collator, Encoded, by_length, encode
 from stepladder.training.loop import Reports, StepladderTrainer
-from stepladder.training.memory import MemoryMeter
+from stepladder.training.memory import MemoryMeter, free_memory, in_words
 from stepladder.training.precision import choose
 from stepladder.training.progress import Reporter
 from stepladder.training.workfolder import WorkFolder
@@ -83,15 +84,17 @@ def fit(
             "demonstrations"
         )
     plan = _plan(job, len(train.rows))
+    precision, collator = _settled_precision(model, work), _collator(model, tokenizer, job)
+    foreseen = _foreseen(model, method, collator, train, job, precision)
     set_seed(job.seed)
     model = method.prepare(model)
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     caches = getattr(model.config, "use_cache", True)
-    args = _arguments(job, work, plan, _settled_precision(model, work), dev=bool(dev.rows))
+    args = _arguments(job, work, plan, precision, dev=bool(dev.rows))
     trainer = StepladderTrainer(
         model=model,
         args=args,
-        data_collator=_collator(model, tokenizer, job),
+        data_collator=collator,
         train_dataset=train.rows,
         eval_dataset=dev.rows or None,
     )
@@ -104,7 +107,9 @@ def fit(
     _run(trainer, work, job)
     # The Trainer switches the cache off in the configuration, which a saved checkpoint would keep.
     model.config.use_cache = caches
-    log = _log(job, work, plan, train, dev)
+    log = _log(job, work, plan, train, dev) | {
+        "foretold_memory": None if foreseen is None else foreseen.peak
+    }
     return Fitted(method, trainer.model, trainable, log)
 
 
@@ -137,6 +142,54 @@ def _settled_precision(model: Any, work: WorkFolder) -> str:
         settled |= {"precision": chosen.name, "bf16_speed_up": chosen.ratio}
         work.settle(settled)
     return str(settled["precision"])
+
+
+def _foreseen(
+    model: Any,
+    method: TrainingMethod,
+    collator: Collator,
+    train: Encoded,
+    job: TrainingJob,
+    precision: str,
+) -> Forecast | None:
+    """The memory of the longest batch's update, before any; None for a model whose work depends on
+    what it reads, so that it cannot be gone through without. Raises TrainingError where there is
+    less memory than that, and says what would fit."""
+    longest = _shape(collator(by_length(train.rows, job.fit.batch_size)[0]), collator)
+
+    def foretold(batch: Batch) -> Forecast:
+        return foretell(model.config, method, batch, autocast=precision == "bf16")
+
+    try:
+        forecast = foretold(longest)
+    except RuntimeError:  # PyTorch's fake tensors have no contents to ask
+        return None
+    room = free_memory()
+    if room is None:
+        return forecast
+    if not torch.cuda.is_available():  # the weights are in this process already
+        room += sum(p.numel() * p.element_size() for p in model.parameters())
+    if forecast.peak <= room:
+        return forecast
+    fits = within(room, longest._replace(rows=longest.rows // 2), foretold)
+    remedy = (
+        "one row does not fit either: leave out the longest rows, show fewer demonstrations, or "
+        "take a smaller model"
+        if fits is None
+        else f"with batch_size={fits.batch.rows} it needs {in_words(fits.peak)}"
+    )
+    raise TrainingError(
+        f"{job.method}: an update needs {in_words(forecast.peak)} of memory, and there are "
+        f"{in_words(room)}; {remedy}"
+    )
+
+
+def _shape(batch: dict[str, Any], collator: Collator) -> Batch:
+    rows, columns = batch["input_ids"].shape
+    answers = batch["labels"].shape[1]
+    if collator.encoder_decoder:
+        return Batch(rows, columns, answers)
+    return Batch(rows, columns - answers + 1, answers - 1)
 
 
 def _arguments(
