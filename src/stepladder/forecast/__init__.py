@@ -6,6 +6,6 @@ forecast.peak              # bytes of tensors at the fullest moment of an update
 """
 
 from stepladder.forecast.memory import Forecast, foretell, read_config, within
-from stepladder.forecast.rehearsal import Batch
+from stepladder.forecast.rehearsal import Batch, empty_model
 
-__all__ = ["Batch", "Forecast", "foretell", "read_config", "within"]
+__all__ = ["Batch", "Forecast", "empty_model", "foretell", "read_config", "within"]

@@ -103,7 +103,7 @@ def rehearse(
     where the model allows it. Raises RungError for a method that does not go with the model.
     """
     with torch.device("meta"):
-        model = method.prepare(_model_class(config).from_config(config, dtype=dtype))
+        model = method.prepare(empty_model(config, dtype))
     with FakeTensorMode(allow_non_fake_inputs=True), _Tally() as tally:
         _materialise(model)
         model.train()
@@ -132,10 +132,13 @@ def rehearse(
         )
 
 
-def _model_class(config: Any) -> Any:
+def empty_model(config: Any, dtype: torch.dtype = torch.float32) -> Any:
+    """The model of a configuration, its tensors without contents (on the meta device)."""
     from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
-    return AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+    family = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+    with torch.device("meta"):
+        return family.from_config(config, dtype=dtype)  # type: ignore[no-untyped-call]
 
 
 def _materialise(model: nn.Module) -> None:

@@ -14,7 +14,6 @@ What is NOT covered: several devices, accumulated gradients, weights that do not
 
 from __future__ import annotations
 
-import inspect
 import json
 import math
 from collections.abc import Sequence
@@ -27,11 +26,18 @@ from transformers import EarlyStoppingCallback, PrinterCallback, TrainingArgumen
 from stepladder import registry
 from stepladder.contracts import TrainingMethod
 from stepladder.errors import TrainingError
-from stepladder.forecast import Batch, Forecast, foretell, within
-from stepladder.records import Json, Prompt, TrainingJob
-from stepladder.training.batches import Collator, Encoded, by_length, encode
+from stepladder.records import Json, TrainingJob
+from stepladder.training.batches import Encoded
+from stepladder.training.foresight import (
+    TIMED_ROWS,
+    collator_for,
+    encoded,
+    foretold,
+    longest,
+    refuse_what_cannot_fit,
+)
 from stepladder.training.loop import Reports, StepladderTrainer
-from stepladder.training.memory import MemoryMeter, free_memory, in_words
+from stepladder.training.memory import MemoryMeter
 from stepladder.training.precision import choose
 from stepladder.training.progress import Reporter
 from stepladder.training.workfolder import WorkFolder
@@ -40,10 +46,6 @@ _LONGEST_STRETCH = 250
 """Updates between two looks at dev (and two checkpoints), where an epoch is longer than this."""
 _LOGGED = 50
 """About how many points of the training loss the log keeps."""
-
-_COLUMNS = 16
-"""oneDNN compiles, and keeps, a kernel for each new shape of a bf16 product: with as many shapes as
-lengths the memory grows from step to step."""
 
 
 class Fitted(NamedTuple):
@@ -76,7 +78,7 @@ def fit(
     row fits the context and where loss or gradient stop being numbers.
     """
     method: TrainingMethod = registry.build("methods", job.method)
-    train, dev = (_encoded(tokenizer, job, pairs) for pairs in (job.train, job.dev))
+    train, dev = (encoded(tokenizer, job, pairs) for pairs in (job.train, job.dev))
     if not train.rows:
         raise TrainingError(
             f"{job.method}: none of the {len(job.train)} training rows fits the model's context of "
@@ -84,8 +86,10 @@ def fit(
             "demonstrations"
         )
     plan = _plan(job, len(train.rows))
-    precision, collator = _settled_precision(model, work), _collator(model, tokenizer, job)
-    foreseen = _foreseen(model, method, collator, train, job, precision)
+    collator = collator_for(model, tokenizer, job)
+    precision = _settled_precision(model, work)
+    foreseen = foretold(model, method, collator(longest(train, job)), job, precision)
+    refuse_what_cannot_fit(foreseen, model, method, job, precision)
     set_seed(job.seed)
     model = method.prepare(model)
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
@@ -113,83 +117,20 @@ def fit(
     return Fitted(method, trainer.model, trainable, log)
 
 
-def _encoded(tokenizer: Any, job: TrainingJob, pairs: Sequence[tuple[Prompt, str]]) -> Encoded:
-    able = job.checkpoint.capabilities
-    return encode(tokenizer, pairs, encoder_decoder=able.encoder_decoder, context=able.context)
-
-
 def _plan(job: TrainingJob, rows: int) -> _Plan:
     epoch = math.ceil(rows / job.fit.batch_size)
     steps = max(1, math.ceil(epoch * job.fit.epochs))
     return _Plan(steps, min(steps, epoch, _LONGEST_STRETCH))
 
 
-def _collator(model: Any, tokenizer: Any, job: TrainingJob) -> Collator:
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return Collator(
-        pad=tokenizer.pad_token_id or 0,
-        encoder_decoder=job.checkpoint.capabilities.encoder_decoder,
-        cuts_logits="logits_to_keep" in inspect.signature(base.forward).parameters,
-        multiple=_COLUMNS,
-    )
-
-
 def _settled_precision(model: Any, work: WorkFolder) -> str:
     """Measured once: a training that goes on must not choose otherwise."""
     settled = work.settled()
     if "precision" not in settled:
-        chosen = choose(model, rows=1024)
+        chosen = choose(model, rows=TIMED_ROWS)
         settled |= {"precision": chosen.name, "bf16_speed_up": chosen.ratio}
         work.settle(settled)
     return str(settled["precision"])
-
-
-def _foreseen(
-    model: Any,
-    method: TrainingMethod,
-    collator: Collator,
-    train: Encoded,
-    job: TrainingJob,
-    precision: str,
-) -> Forecast | None:
-    """The memory of the longest batch's update, before any; None for a model whose work depends on
-    what it reads, so that it cannot be gone through without. Raises TrainingError where there is
-    less memory than that, and says what would fit."""
-    longest = _shape(collator(by_length(train.rows, job.fit.batch_size)[0]), collator)
-
-    def foretold(batch: Batch) -> Forecast:
-        return foretell(model.config, method, batch, autocast=precision == "bf16")
-
-    try:
-        forecast = foretold(longest)
-    except RuntimeError:  # PyTorch's fake tensors have no contents to ask
-        return None
-    room = free_memory()
-    if room is None:
-        return forecast
-    if not torch.cuda.is_available():  # the weights are in this process already
-        room += sum(p.numel() * p.element_size() for p in model.parameters())
-    if forecast.peak <= room:
-        return forecast
-    fits = within(room, longest._replace(rows=longest.rows // 2), foretold)
-    remedy = (
-        "one row does not fit either: leave out the longest rows, show fewer demonstrations, or "
-        "take a smaller model"
-        if fits is None
-        else f"with batch_size={fits.batch.rows} it needs {in_words(fits.peak)}"
-    )
-    raise TrainingError(
-        f"{job.method}: an update needs {in_words(forecast.peak)} of memory, and there are "
-        f"{in_words(room)}; {remedy}"
-    )
-
-
-def _shape(batch: dict[str, Any], collator: Collator) -> Batch:
-    rows, columns = batch["input_ids"].shape
-    answers = batch["labels"].shape[1]
-    if collator.encoder_decoder:
-        return Batch(rows, columns, answers)
-    return Batch(rows, columns - answers + 1, answers - 1)
 
 
 def _arguments(
