@@ -110,18 +110,15 @@ def _table(found: dict[str, tuple[Forecast, Forecast | None]]) -> object:
     from stepladder.report import units
 
     table = Table()
-    table.add_column("method", overflow="fold")
-    columns = ("trainable", "weights", "gradients", "optimiser", "activations", "peak", "FLOPs")
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
-    for name, (f, _) in found.items():
-        parts = (f.weights, f.gradients, f.optimiser, f.activations, f.peak)
-        table.add_row(
-            escape(name),
-            units.count(f.trainable),
-            *(units.size(part) for part in parts),
-            f"{f.flops:.2g}",
-        )
+    table.add_column("")
+    for name in found:
+        table.add_column(escape(name), justify="right", overflow="fold")
+    forecasts = [forecast for forecast, _ in found.values()]
+    table.add_row("parameters", *(units.count(f.parameters) for f in forecasts))
+    table.add_row("trained of these", *(units.count(f.trainable) for f in forecasts))
+    for part in ("weights", "gradients", "optimiser", "activations", "peak"):
+        table.add_row(part, *(units.size(getattr(f, part)) for f in forecasts))
+    table.add_row("FLOPs of an update", *(f"{f.flops:.2g}" for f in forecasts))
     return table
 
 
