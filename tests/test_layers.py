@@ -23,7 +23,8 @@ SOURCE = ROOT / "src" / "stepladder"
 
 ORDER = """
     records, errors, registry, contracts < statistics, planning
-      < tasks, checkpoints, sandbox, ledger < engines, retrieval, training < adaptation
+      < tasks, checkpoints, sandbox, ledger < forecast < engines, retrieval, training
+      < adaptation
       < methods, metrics < study < report, judge, inspect, serve < cli
 """
 """A room imports rooms to its left, never a neighbour between the same two signs. The records of
@@ -51,6 +52,7 @@ LIBRARIES: dict[str, set[str]] = {
     "engines": {"numpy", "torch", "transformers", "peft", "openai", "httpx2"},
     "retrieval": {"numpy", "bm25s"},
     "training": {"numpy", "torch", "transformers", "peft", "datasets", "safetensors"},
+    "forecast": {"torch", "transformers", "accelerate"},
     "adaptation": set(),
     "methods": {"torch", "transformers", "peft"},
     "metrics": {"numpy", "sacrebleu", "rouge_score", "nltk", "regex"},

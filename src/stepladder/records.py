@@ -362,6 +362,8 @@ class Cost:
     build_seconds: float | None = 0.0
     peak_memory: int | None = None
     """Bytes while training; None where nothing was trained."""
+    foretold_memory: int | None = None
+    """Bytes of tensors that the training was expected to hold at its fullest moment."""
     trainable: int = 0
     stored: int = 0
     """Bytes to keep beside the base checkpoint."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -156,6 +157,8 @@ def test_check_shows_what_is_to_come_loads_no_weights_and_writes_nothing(
     assert ran.code == 0, ran.err
     for expected in ("24 test", "Write the note", "few-shot(2, nearest=bm25)", "points of 100"):
         assert expected in ran.out
+    (row,) = [line for line in ran.out.splitlines() if line.startswith("│ lora ")]
+    assert re.search(r"\d (K|M)iB │", row)  # the memory of its training
     assert sorted(tmp_path.rglob("*")) == before
 
 

@@ -104,6 +104,7 @@ def trained(build: float, trainable: int, stored: int, seconds: float = 0.043) -
     return Cost(
         build_seconds=build,
         peak_memory=1_342_177_280,
+        foretold_memory=1_258_291_200,
         trainable=trainable,
         stored=stored,
         labels=1_100,

@@ -13,6 +13,7 @@ from stepladder.study.predict import (
     TRAINING,
     TRAINING_START,
     dry_run,
+    predict,
     rate_event,
     rates,
 )
@@ -38,3 +39,30 @@ def test_what_a_climb_took_is_what_the_next_prediction_starts_from(checkpoint):
     answering, training = 2 * 1000 * 100 / 0.5, 6 * 1000 * 5000 / 100
     assert rates(1900, events) == (answering, training, "measured")
     assert rates(2100, events) == (ANSWERING, TRAINING, "default")  # a model of another size
+
+
+def test_the_training_of_a_rung_is_found_with_the_prompts_it_would_have(make_task, checkpoint):
+    task, rung = make_task(), parse_rung("few-shot(2) + lora(rank=4)")
+    job = dry_run(rung, task, checkpoint, with_job=True).job
+    assert job is not None
+    assert job.method == "lora(rank=4)"
+    assert len(job.train) == len(task.train)
+    shown = job.train[0][0].text
+    assert len(shown) > 2 * len(dry_run(parse_rung("lora"), task, checkpoint).prompts[0].text)
+    assert dry_run(rung, task, checkpoint).job is None
+
+
+def test_memory_is_foretold_for_what_is_trained(make_task, checkpoint):
+    task, asked = make_task(), []
+
+    def memory_of(job):
+        asked.append(job.method)
+        return 5
+
+    def predicted(name):
+        planned = PlannedRung(name, checkpoint, parse_rung(name))
+        return predict(planned, task, [], memory_of=memory_of).memory
+
+    assert predicted("zero-shot") is None
+    assert predicted("one-shot + lora") == 5
+    assert asked == ["lora"]

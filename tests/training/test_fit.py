@@ -12,6 +12,7 @@ from stepladder.checkpoints import encode_pair, load_tokenizer, resolve
 from stepladder.errors import TrainingError
 from stepladder.records import Prompt
 from stepladder.training import worker
+from stepladder.training.foresight import foresee
 from stepladder.training.progress import Reporter
 from stepladder.training.workfolder import WorkFolder
 
@@ -42,6 +43,46 @@ def test_a_training_that_does_dev_no_good_says_so(make_job, train, tmp_path, rat
     log = train(make_job("full", epochs=2, learning_rate=rate), tmp_path).log
     assert log["dev_loss_before"] > 1
     assert any("try a lower lr (now" in note for note in log["notes"]) is noted
+
+
+@pytest.mark.parametrize(("method", "model"), [("lora", "t5"), ("full", "llama")])
+def test_the_memory_of_a_training_is_foretold(make_job, train, tmp_path, method, model):
+    build = train(make_job(method, model=model, epochs=1), tmp_path)
+    weights = sum(f.stat().st_size for f in (tmp_path / "outcome").glob("*.safetensors"))
+    assert build.log["foretold_memory"] > (4 * weights if method == "full" else weights)
+    forecast = foresee(make_job(method, model=model, epochs=1))
+    assert forecast.peak == build.log["foretold_memory"]
+
+
+def test_what_does_not_fit_is_refused_before_it_starts(make_job, train, tmp_path, monkeypatch):
+    whole = train(make_job("full", epochs=1), tmp_path / "a").log["foretold_memory"]
+    monkeypatch.setattr("stepladder.training.foresight.free_memory", lambda: int(0.6 * whole))
+    with pytest.raises(
+        TrainingError, match=r"full: an update needs .* with batch_size=\d it needs"
+    ):
+        train(make_job("full", epochs=1), tmp_path / "b")
+    monkeypatch.setattr("stepladder.training.foresight.free_memory", lambda: 0)
+    with pytest.raises(TrainingError, match="one row does not fit either"):
+        train(make_job("full", epochs=1), tmp_path / "c")
+    assert not list((tmp_path / "c").rglob("*.safetensors"))
+
+
+def test_a_model_that_cannot_be_rehearsed_is_trained_all_the_same(
+    make_job, train, tmp_path, monkeypatch
+):
+    def fails(*_, **__):
+        raise RuntimeError("data-dependent")
+
+    monkeypatch.setattr("stepladder.training.foresight.foretell", fails)
+    assert train(make_job(epochs=1), tmp_path).log["foretold_memory"] is None
+
+
+def test_a_training_that_was_foretold_is_the_same_training(make_job, train, tmp_path, monkeypatch):
+    """The rehearsal draws nothing from the training's generator."""
+    told = train(make_job("lora(dropout=0.1)", epochs=1), tmp_path / "a")
+    monkeypatch.setattr("stepladder.training.fit.foretold", lambda *_: None)
+    untold = train(make_job("lora(dropout=0.1)", epochs=1), tmp_path / "b")
+    assert told.fingerprint == untold.fingerprint
 
 
 def test_a_whole_checkpoint_stands_alone(make_job, train, tmp_path):

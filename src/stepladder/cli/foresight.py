@@ -8,7 +8,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from stepladder.records import Endpoint
-from stepladder.report.units import DASH
+from stepladder.report.units import DASH, size
 from stepladder.report.units import seconds as duration
 from stepladder.study.check import Foresight
 from stepladder.study.plan import Plan
@@ -33,7 +33,8 @@ def print_foresight(plan: Plan, foresight: Foresight, console: Console) -> None:
     console.print(_sensitivity(plan, foresight))
     _print_leakage(foresight, console)
     console.print(
-        f"Predicted: tokens in and out, time; the total is at {plan.requests:,} requests.",
+        "Predicted: tokens in and out, time, the memory of trainings (their tensors alone); the "
+        f"total is at {plan.requests:,} requests.",
         highlight=False,
     )
     console.print(_table(plan, foresight))
@@ -107,7 +108,7 @@ def _print_leakage(foresight: Foresight, console: Console) -> None:
 def _table(plan: Plan, foresight: Foresight) -> Table:
     table = Table()
     table.add_column("rung", overflow="fold")
-    for column in ("in", "out", "a request", "build", "total"):
+    for column in ("in", "out", "a request", "build", "memory", "total"):
         table.add_column(column, justify="right", no_wrap=True)
     for p in foresight.predictions:
         table.add_row(
@@ -116,6 +117,7 @@ def _table(plan: Plan, foresight: Foresight) -> Table:
             DASH if p.tokens_out is None else f"{p.tokens_out:,.0f}",
             duration(p.seconds),
             duration(p.build_seconds),
+            size(p.memory),
             duration(p.total(plan.requests)),
         )
     return table

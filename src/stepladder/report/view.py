@@ -218,6 +218,7 @@ def _measured(score: Score) -> Measured:
 COSTS = {
     "build": "building",
     "memory": "peak memory",
+    "foretold": "foretold",
     "trainable": "trained parameters",
     "stored": "kept on disk",
     "labels": "labelled rows",
@@ -234,6 +235,7 @@ def _costs(rung: RungSummary, summary: Summary) -> dict[str, str]:
     texts = {
         "build": units.seconds(cost["build_seconds"]),
         "memory": units.size(cost["peak_memory"]),
+        "foretold": units.size(cost["foretold_memory"]),
         "trainable": units.count(cost["trainable"]),
         "stored": units.size(cost["stored"]),
         "labels": units.count(cost["labels"]),

@@ -17,7 +17,7 @@ from stepladder.engines.opening import open_engine
 from stepladder.errors import MissingExtraError
 from stepladder.ledger import Event, Ledger
 from stepladder.metrics import build_metrics
-from stepladder.records import Endpoint, Model, Prompt
+from stepladder.records import Endpoint, Model, Prompt, TrainingJob
 from stepladder.statistics import (
     WORST_PAIR_SD,
     WORST_SD,
@@ -30,6 +30,7 @@ from stepladder.study.plan import Plan
 from stepladder.study.predict import (
     CountTokens,
     Fit,
+    MemoryOf,
     Prediction,
     about_four_letters,
     cost_order,
@@ -73,6 +74,7 @@ def foresee(plan: Plan, ledger: str | Path) -> Foresight:
     first = next((p.checkpoint for p in plan.rungs if p.checkpoint is not None), None)
     counter = _Tokenizers()
     fit: Fit | None = None
+    memory_of: MemoryOf | None = None
     counted = "by each model's own tokenizer"
     if plan.endpoints:
         counted += ", an endpoint's (whose tokenizer is not at hand) at four characters each"
@@ -80,10 +82,11 @@ def foresee(plan: Plan, ledger: str | Path) -> Foresight:
         examples = _examples(task, first, counter)
         count: CountTokens = counter.count
         fit = partial(counter.fit, task)
+        memory_of = _memory_of
     except MissingExtraError:
         examples = _examples(task, first, None)
         count, counted = about_four_letters, "at four characters each (the extra 'hf' is missing)"
-    by_name = {p.name: predict(p, task, events, count, fit) for p in plan.rungs}
+    by_name = {p.name: predict(p, task, events, count, fit, memory_of) for p in plan.rungs}
     return Foresight(
         examples=examples,
         detectable=_detectable(plan),
@@ -93,6 +96,13 @@ def foresee(plan: Plan, ledger: str | Path) -> Foresight:
         counted=counted,
         endpoints=plan.endpoints,
     )
+
+
+def _memory_of(job: TrainingJob) -> int | None:
+    from stepladder.training.foresight import foresee
+
+    forecast = foresee(job)
+    return None if forecast is None else forecast.peak
 
 
 class _Tokenizers:

@@ -46,6 +46,7 @@ class BuildCost:
 
     seconds: float | None = 0.0
     peak_memory: int | None = None
+    foretold_memory: int | None = None
     trainable: int = 0
     stored: int = 0
     labels: int = 0
@@ -207,6 +208,10 @@ class Climber:
         return BuildCost(
             seconds=sum(b.seconds for b in builds),
             peak_memory=max(known) if known and len(known) == len(peaks) else None,
+            foretold_memory=max(
+                (foretold for b in builds if (foretold := b.log.get("foretold_memory"))),
+                default=None,
+            ),
             trainable=sum(b.trainable for b in builds),
             stored=sum(b.stored for b in builds),
             labels=labels,

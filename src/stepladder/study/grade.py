@@ -169,6 +169,7 @@ def cost_of(climbed: Climbed) -> Cost:
     return Cost(
         build_seconds=build.seconds if given is None or given.seconds is None else 0.0,
         peak_memory=build.peak_memory,
+        foretold_memory=build.foretold_memory,
         trainable=build.trainable,
         stored=build.stored,
         labels=build.labels,

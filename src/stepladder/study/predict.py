@@ -9,6 +9,7 @@ is. Either way it is a prediction and is called one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from statistics import mean, median
 from typing import Literal, NamedTuple
@@ -24,6 +25,8 @@ from stepladder.study.plan import Plan, PlannedRung
 from stepladder.tasks import OutputsRung, Task
 
 CountTokens = Callable[[Model, Sequence[Prompt]], list[int]]
+MemoryOf = Callable[[TrainingJob], int | None]
+"""Foretells the memory of a training."""
 Fit = Callable[[Adaptation], tuple[Adaptation, str | None]]
 """Drops the demonstrations that do not fit the context, and says so."""
 
@@ -60,6 +63,9 @@ class Prediction:
     source: Literal["measured", "default", "given", "unknown"]
     notes: tuple[str, ...] = ()
     """What will not be as the rung is named: demonstrations that do not fit."""
+    memory: int | None = None
+    """Bytes of tensors at the fullest moment of its training; None where nothing is trained, or
+    where it was not foretold."""
 
     def total(self, requests: int) -> float | None:
         """Seconds to build once and answer so many requests."""
@@ -117,8 +123,10 @@ def predict(
     events: Iterable[Event],
     count: CountTokens = about_four_letters,
     fit: Fit | None = None,
+    memory_of: MemoryOf | None = None,
 ) -> Prediction:
-    """The cost of one rung, before anything is spent. Without `fit` every demonstration counts."""
+    """The cost of one rung, before anything is spent. Without `fit` every demonstration counts,
+    without `memory_of` no memory is foretold."""
     rung = planned.rung
     if isinstance(rung, OutputsRung) or planned.checkpoint is None:
         assert isinstance(rung, OutputsRung)
@@ -127,7 +135,7 @@ def predict(
             planned.name, rung.tokens_in, rung.tokens_out, rung.seconds, build, "given"
         )
     checkpoint = planned.checkpoint
-    dry = dry_run(rung, task, checkpoint, fit=fit)
+    dry = dry_run(rung, task, checkpoint, fit=fit, with_job=memory_of is not None)
     tokens_in = mean(count(checkpoint, dry.prompts))
     tokens_in *= dry.adaptation.samples
     tokens_out = _answer_tokens(dry.adaptation, task, checkpoint, count)
@@ -137,14 +145,22 @@ def predict(
         return Prediction(planned.name, tokens_in, tokens_out, None, 0.0, "unknown")
     parameters = float(checkpoint.parameters or _PARAMETERS_UNKNOWN)
     speed = rates(parameters, events)
-    build_seconds = 0.0
+    build_seconds, memory = 0.0, None
     if dry.training is not None:
+        memory = memory_of(dry.job) if memory_of and dry.job else None
         rows = len(task.train) * dry.training.epochs
         tokens = rows * (mean(count(checkpoint, dry.training.prompts)) + answer_tokens)
         build_seconds = TRAINING_START + 6 * parameters * tokens / speed.training
     seconds = 2 * parameters * (tokens_in + tokens_out) / speed.answering
     return Prediction(
-        planned.name, tokens_in, tokens_out, seconds, build_seconds, speed.source, dry.notes
+        planned.name,
+        tokens_in,
+        tokens_out,
+        seconds,
+        build_seconds,
+        speed.source,
+        dry.notes,
+        memory,
     )
 
 
@@ -174,16 +190,24 @@ class DryRun(NamedTuple):
     adaptation: Adaptation
     """Without what would be trained."""
     notes: tuple[str, ...] = ()
+    job: TrainingJob | None = None
+    """The training that would be run, where it was asked for."""
+
+
+class _Kept(Exception):
+    """A training was asked for, and is not run."""
 
 
 class _NoTraining:
-    """A workbench for methods that only render."""
+    """A workbench that keeps what it should train."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
+        self.job: TrainingJob | None = None
 
     def train(self, job: TrainingJob) -> Build:
-        raise AssertionError("a dry run does not reach a training method's adapt")
+        self.job = job
+        raise _Kept
 
 
 def dry_run(
@@ -192,6 +216,8 @@ def dry_run(
     checkpoint: Model,
     rows: int = _LOOKED_AT,
     fit: Fit | None = None,
+    *,
+    with_job: bool = False,
 ) -> DryRun:
     """Renders what the rung would ask and train on; no model is touched. Raises RungError for what
     the task's rows do not allow."""
@@ -213,7 +239,10 @@ def dry_run(
             check_rows(adaptation, task.train)
             epochs = settled_fit(trainer, len(task.train)).epochs
             training = DryTraining(epochs, rendered(task.train))
-    return DryRun(rendered(task.test), training, adaptation, tuple(notes))
+            if with_job:  # which renders every row
+                with suppress(_Kept):
+                    method.adapt(adaptation, task.train, task.dev, bench)
+    return DryRun(rendered(task.test), training, adaptation, tuple(notes), bench.job)
 
 
 def cost_order(plan: Plan, events: Sequence[Event]) -> list[str]:

@@ -14,7 +14,6 @@ What is NOT covered: several devices, accumulated gradients, weights that do not
 
 from __future__ import annotations
 
-import inspect
 import json
 import math
 from collections.abc import Sequence
@@ -27,8 +26,16 @@ from transformers import EarlyStoppingCallback, PrinterCallback, TrainingArgumen
 from stepladder import registry
 from stepladder.contracts import TrainingMethod
 from stepladder.errors import TrainingError
-from stepladder.records import Json, Prompt, TrainingJob
-from stepladder.training.batches import Collator, Encoded, encode
+from stepladder.records import Json, TrainingJob
+from stepladder.training.batches import Encoded
+from stepladder.training.foresight import (
+    TIMED_ROWS,
+    collator_for,
+    encoded,
+    foretold,
+    longest,
+    refuse_what_cannot_fit,
+)
 from stepladder.training.loop import Reports, StepladderTrainer
 from stepladder.training.memory import MemoryMeter
 from stepladder.training.precision import choose
@@ -39,10 +46,6 @@ _LONGEST_STRETCH = 250
 """Updates between two looks at dev (and two checkpoints), where an epoch is longer than this."""
 _LOGGED = 50
 """About how many points of the training loss the log keeps."""
-
-_COLUMNS = 16
-"""oneDNN compiles, and keeps, a kernel for each new shape of a bf16 product: with as many shapes as
-lengths the memory grows from step to step."""
 
 
 class Fitted(NamedTuple):
@@ -75,7 +78,7 @@ def fit(
     row fits the context and where loss or gradient stop being numbers.
     """
     method: TrainingMethod = registry.build("methods", job.method)
-    train, dev = (_encoded(tokenizer, job, pairs) for pairs in (job.train, job.dev))
+    train, dev = (encoded(tokenizer, job, pairs) for pairs in (job.train, job.dev))
     if not train.rows:
         raise TrainingError(
             f"{job.method}: none of the {len(job.train)} training rows fits the model's context of "
@@ -83,15 +86,19 @@ def fit(
             "demonstrations"
         )
     plan = _plan(job, len(train.rows))
+    collator = collator_for(model, tokenizer, job)
+    precision = _settled_precision(model, work)
+    foreseen = foretold(model, method, collator(longest(train, job)), job, precision)
+    refuse_what_cannot_fit(foreseen, model, method, job, precision)
     set_seed(job.seed)
     model = method.prepare(model)
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     caches = getattr(model.config, "use_cache", True)
-    args = _arguments(job, work, plan, _settled_precision(model, work), dev=bool(dev.rows))
+    args = _arguments(job, work, plan, precision, dev=bool(dev.rows))
     trainer = StepladderTrainer(
         model=model,
         args=args,
-        data_collator=_collator(model, tokenizer, job),
+        data_collator=collator,
         train_dataset=train.rows,
         eval_dataset=dev.rows or None,
     )
@@ -104,13 +111,10 @@ def fit(
     _run(trainer, work, job)
     # The Trainer switches the cache off in the configuration, which a saved checkpoint would keep.
     model.config.use_cache = caches
-    log = _log(job, work, plan, train, dev)
+    log = _log(job, work, plan, train, dev) | {
+        "foretold_memory": None if foreseen is None else foreseen.peak
+    }
     return Fitted(method, trainer.model, trainable, log)
-
-
-def _encoded(tokenizer: Any, job: TrainingJob, pairs: Sequence[tuple[Prompt, str]]) -> Encoded:
-    able = job.checkpoint.capabilities
-    return encode(tokenizer, pairs, encoder_decoder=able.encoder_decoder, context=able.context)
 
 
 def _plan(job: TrainingJob, rows: int) -> _Plan:
@@ -119,21 +123,11 @@ def _plan(job: TrainingJob, rows: int) -> _Plan:
     return _Plan(steps, min(steps, epoch, _LONGEST_STRETCH))
 
 
-def _collator(model: Any, tokenizer: Any, job: TrainingJob) -> Collator:
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return Collator(
-        pad=tokenizer.pad_token_id or 0,
-        encoder_decoder=job.checkpoint.capabilities.encoder_decoder,
-        cuts_logits="logits_to_keep" in inspect.signature(base.forward).parameters,
-        multiple=_COLUMNS,
-    )
-
-
 def _settled_precision(model: Any, work: WorkFolder) -> str:
     """Measured once: a training that goes on must not choose otherwise."""
     settled = work.settled()
     if "precision" not in settled:
-        chosen = choose(model, rows=1024)
+        chosen = choose(model, rows=TIMED_ROWS)
         settled |= {"precision": chosen.name, "bf16_speed_up": chosen.ratio}
         work.settle(settled)
     return str(settled["precision"])

@@ -1,0 +1,145 @@
+"""`stepladder memory`: what a training would take, from a configuration without weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stepladder.cli.app import app
+
+if TYPE_CHECKING:
+    from stepladder.contracts import TrainingMethod
+    from stepladder.forecast import Forecast
+
+_UNITS = {"MB": 1e6, "GB": 1e9, "TB": 1e12, "MIB": 2.0**20, "GIB": 2.0**30, "TIB": 2.0**40}
+
+
+@app.command()
+def memory(
+    model: Annotated[
+        str, typer.Argument(help="A folder with config.json, that file, 'embedded' or a hub id.")
+    ],
+    method: Annotated[
+        str, typer.Option(help='What is trained: "lora(rank=32)"; several by commas.')
+    ] = "lora, full",
+    batch: Annotated[int, typer.Option(min=1, help="Rows an update.")] = 8,
+    length: Annotated[int, typer.Option(min=2, help="Tokens of the longest row.")] = 512,
+    answer: Annotated[
+        int | None, typer.Option(min=1, help="Of these, the answer's; an eighth by default.")
+    ] = None,
+    gpu: Annotated[str | None, typer.Option(help="What there is: 24GB.")] = None,
+    bf16: Annotated[
+        bool | None, typer.Option(help="Products in bf16; by default with --gpu.")
+    ] = None,
+) -> None:
+    """Foretell the memory and the work of a training. No weights are needed or loaded.
+
+    Every tensor of one update is counted, by going through it without contents. What a process
+    needs beside its tensors (its libraries, the allocator's fragments) is not in it.
+    """
+    from rich.console import Console
+
+    from stepladder.errors import TaskError
+    from stepladder.forecast import Batch, foretell, read_config, within
+
+    room = None if gpu is None else _bytes(gpu)
+    told = max(1, length // 8) if answer is None else answer
+    if told >= length:
+        raise TaskError(f"--answer is {told} of {length} tokens; leave some for the prompt")
+    methods = _methods(method)
+    config = read_config(model)
+    shape = Batch(batch, length - told, told)
+    autocast = gpu is not None if bf16 is None else bf16
+    found: dict[str, tuple[Forecast, Forecast | None]] = {}
+    for name, chosen in methods.items():
+        forecast = foretell(config, chosen, shape, autocast=autocast)
+        fits: Forecast | None = forecast
+        if room is not None and forecast.peak > room:
+            fits = within(
+                room,
+                shape._replace(rows=batch // 2),
+                lambda b, chosen=chosen: foretell(config, chosen, b, autocast=autocast),  # type: ignore[misc]
+            )
+        found[name] = forecast, fits
+    console = Console()
+    console.print(_table(found))
+    console.print(
+        f"{batch} rows of {length} tokens, {told} of them the answer; weights in float32"
+        f"{', products in bf16' if autocast else ''}. Gradients come as activations go: the peak "
+        "is less than their sum. Tensors alone: leave room for the libraries.",
+        highlight=False,
+    )
+    if room is not None and gpu is not None:
+        for line in _fits(found, gpu):
+            console.print(line, markup=False, highlight=False)
+
+
+def _methods(text: str) -> dict[str, TrainingMethod]:
+    from stepladder import registry
+    from stepladder.errors import RungError
+
+    methods = {name: registry.build("methods", name) for name in registry.split(text)}
+    for name, method in methods.items():
+        if method.fills is not None:
+            raise RungError(f"'{name}' trains nothing; give lora(rank=32) or full")
+    if not methods:
+        raise RungError("--method names nothing; give lora(rank=32) or full")
+    return methods
+
+
+def _bytes(text: str) -> int:
+    """24GB, 24 GiB."""
+    from stepladder.errors import TaskError
+
+    number = text.strip().rstrip("BbIiKkMmGgTt").strip()
+    unit = text.strip()[len(number) :].strip().upper()
+    try:
+        value = float(number) * _UNITS[unit]
+    except (ValueError, KeyError):
+        raise TaskError(f"--gpu is '{text}'; give an amount such as 24GB or 80GiB") from None
+    if not 0 < value < float("inf"):
+        raise TaskError(f"--gpu is '{text}'; give an amount above 0, such as 24GB")
+    return int(value)
+
+
+def _table(found: dict[str, tuple[Forecast, Forecast | None]]) -> object:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from stepladder.report import units
+
+    table = Table()
+    table.add_column("")
+    for name in found:
+        table.add_column(escape(name), justify="right", overflow="fold")
+    forecasts = [forecast for forecast, _ in found.values()]
+    table.add_row("parameters", *(units.count(f.parameters) for f in forecasts))
+    table.add_row("trained of these", *(units.count(f.trainable) for f in forecasts))
+    for part in ("weights", "gradients", "optimiser", "activations", "peak"):
+        table.add_row(part, *(units.size(getattr(f, part)) for f in forecasts))
+    table.add_row("FLOPs of an update", *(f"{f.flops:.2g}" for f in forecasts))
+    return table
+
+
+def _fits(found: dict[str, tuple[Forecast, Forecast | None]], gpu: str) -> list[str]:
+    """A line a method: whether it fits, and the change that makes it fit."""
+    from stepladder.report import units
+
+    lines = []
+    smallest = min(found, key=lambda name: found[name][0].peak)
+    for name, (asked, fits) in found.items():
+        if fits is asked:
+            lines.append(f"{name}: fits into {gpu}")
+        elif fits is not None:
+            lines.append(
+                f"{name}: does not fit into {gpu}; with --batch {fits.batch.rows} it does "
+                f"({units.size(fits.peak)})"
+            )
+        else:
+            other = "" if name == smallest else f" or {smallest}"
+            lines.append(
+                f"{name}: does not fit into {gpu}, with one row neither; take shorter rows, a "
+                f"smaller model{other}"
+            )
+    return lines

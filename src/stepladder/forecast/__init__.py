@@ -1,0 +1,11 @@
+"""FORESIGHT: the memory and the work of a training, before it starts and without its weights.
+
+config = read_config("meta-llama/Llama-3.2-3B")
+forecast = foretell(config, Lora(rank=32), Batch(rows=4, prompt=700, answer=68))
+forecast.peak              # bytes of tensors at the fullest moment of an update
+"""
+
+from stepladder.forecast.memory import Forecast, foretell, read_config, within
+from stepladder.forecast.rehearsal import Batch, empty_model
+
+__all__ = ["Batch", "Forecast", "empty_model", "foretell", "read_config", "within"]

@@ -1,0 +1,202 @@
+"""A training step played out without its memory: what it holds at its fullest, and its work.
+
+    rehearsed = rehearse(config, method, Batch(rows=8, prompt=448, answer=64), autocast=True)
+    rehearsed.peak              # bytes of tensors, weights and optimiser states included
+
+Every operation of the model, of its backward pass and of the optimiser is gone through with
+PyTorch's fake tensors, which have a shape and a type and no content. So there is no formula for
+each architecture, adapter and attention that could fall behind the library; what autograd keeps,
+it keeps here too. What is NOT covered: workspaces inside of an operation, and what an allocator
+loses to fragments.
+"""
+
+from __future__ import annotations
+
+import inspect
+import weakref
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry, sdpa_backward_flop_count, sdpa_flop_count
+
+from stepladder.contracts import TrainingMethod
+
+
+class Batch(NamedTuple):
+    """The shape of a batch: rows, and tokens of each row's prompt and answer."""
+
+    rows: int
+    prompt: int
+    answer: int
+
+
+class Rehearsal(NamedTuple):
+    """One step of a training, in bytes and floating-point operations."""
+
+    parameters: int
+    """Of the whole model, adapters included."""
+    trainable: int
+    """Parameters that are trained."""
+    weights: int
+    """Bytes of all parameters and buffers."""
+    gradients: int
+    optimiser: int
+    kept: int
+    """What the forward pass leaves for the backward pass: activations, and weights in another
+    precision."""
+    peak: int
+    """Bytes of tensors at the fullest moment of a step, all of the above included."""
+    flops: float
+    """Of the matrix products of one step, forward and backward (a multiplication and an addition
+    are two)."""
+
+
+class _Tally(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the bytes of all tensors that are alive, and the work of all matrix products."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.now = 0
+        self.peak = 0
+        self.flops = 0.0
+        self._alive: dict[int, int] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(out):
+            if isinstance(tensor, torch.Tensor):
+                self._enter(tensor.untyped_storage())
+        self.flops += _work(func, args, kwargs or {}, out)
+        return out
+
+    def _enter(self, storage: torch.UntypedStorage) -> None:
+        key = storage._cdata
+        if key in self._alive:
+            return
+        self._alive[key] = storage.nbytes()
+        self.now += storage.nbytes()
+        self.peak = max(self.peak, self.now)
+        weakref.finalize(storage, self._leave, key)
+
+    def _leave(self, key: int) -> None:
+        self.now -= self._alive.pop(key, 0)
+
+
+def rehearse(
+    config: Any,
+    method: TrainingMethod,
+    batch: Batch,
+    *,
+    autocast: bool = False,
+    dtype: torch.dtype = torch.float32,
+    all_logits: bool = False,
+) -> Rehearsal:
+    """The second update of a training, when the optimiser has its states.
+
+    `config` is a transformers config, of which no weights are needed. `autocast` multiplies in
+    bf16, as the fit loop does where it pays; `dtype` is that of the weights (the fit loop's are
+    float32). With `all_logits` the output layer reads the prompt too, which the fit loop spares
+    where the model allows it. Raises RungError for a method that does not go with the model.
+    """
+    with torch.device("meta"):
+        model = method.prepare(empty_model(config, dtype))
+    with FakeTensorMode(allow_non_fake_inputs=True), _Tally() as tally:
+        _materialise(model)
+        model.train()
+        weights = tally.now
+        trained = [p for p in model.parameters() if p.requires_grad]
+        optimiser = torch.optim.AdamW(trained, fused=True)
+        inputs = _inputs(model, batch, all_logits=all_logits)
+        for _ in range(2):
+            optimiser.zero_grad()
+            tally.peak, tally.flops, before = tally.now, 0.0, tally.now
+            loss = _forward(model, inputs, autocast=autocast)
+            kept = tally.now - before
+            loss.backward()
+            del loss
+            optimiser.step()
+        size = sum(p.numel() * p.element_size() for p in trained)
+        return Rehearsal(
+            parameters=sum(p.numel() for p in model.parameters()),
+            trainable=sum(p.numel() for p in trained),
+            weights=weights,
+            gradients=size,
+            optimiser=sum(_bytes(state) for state in optimiser.state.values()),
+            kept=kept,
+            peak=tally.peak,
+            flops=tally.flops,
+        )
+
+
+def empty_model(config: Any, dtype: torch.dtype = torch.float32) -> Any:
+    """The model of a configuration, its tensors without contents (on the meta device)."""
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+    family = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+    with torch.device("meta"):
+        return family.from_config(config, dtype=dtype)  # type: ignore[no-untyped-call]
+
+
+def _materialise(model: nn.Module) -> None:
+    """Fake tensors on the CPU for those on the meta device; tied weights stay tied."""
+    new: dict[int, nn.Parameter] = {}
+    for module in model.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            if id(parameter) not in new:
+                empty = torch.empty(parameter.shape, dtype=parameter.dtype, device="cpu")
+                new[id(parameter)] = nn.Parameter(empty, parameter.requires_grad)
+            module.register_parameter(name, new[id(parameter)])
+        for name, buffer in module.named_buffers(recurse=False):
+            module.register_buffer(name, torch.zeros(buffer.shape, dtype=buffer.dtype))
+
+
+def _inputs(model: Any, batch: Batch, *, all_logits: bool) -> dict[str, Any]:
+    """As the fit loop's collator makes them."""
+    if model.config.is_encoder_decoder:
+        if getattr(model.config, "decoder_start_token_id", None) is None:
+            model.config.decoder_start_token_id = 0  # which token it is makes no difference here
+        ids = torch.zeros(batch.rows, batch.prompt, dtype=torch.long)
+        labels = torch.zeros(batch.rows, batch.answer, dtype=torch.long)
+        return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": labels}
+    ids = torch.zeros(batch.rows, batch.prompt + batch.answer, dtype=torch.long)
+    inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    if not all_logits and "logits_to_keep" in inspect.signature(base.forward).parameters:
+        inputs["logits_to_keep"] = batch.answer + 1
+        ids = ids[:, -batch.answer - 1 :]
+    return inputs | {"labels": ids.contiguous()}
+
+
+def _forward(model: Any, inputs: dict[str, Any], *, autocast: bool) -> Any:
+    """The loss; under autocast the outputs become float32, as accelerate has it."""
+    from accelerate.utils import convert_outputs_to_fp32  # type: ignore[import-untyped]
+
+    if not autocast:
+        return model(**inputs, use_cache=False).loss
+    with torch.autocast("cpu", torch.bfloat16):
+        forward = convert_outputs_to_fp32(model.forward)
+        return forward(**inputs, use_cache=False).loss
+
+
+def _bytes(state: dict[str, Any]) -> int:
+    return sum(t.numel() * t.element_size() for t in state.values() if isinstance(t, torch.Tensor))
+
+
+_ATTENTION = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+_ATTENTION_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
+
+
+def _work(func: Any, args: Any, kwargs: Any, out: Any) -> float:
+    """Floating-point operations by PyTorch's own formulas, which lack the CPU's attention."""
+    packet = func._overloadpacket
+    if packet is _ATTENTION:
+        return float(sdpa_flop_count(*(t.shape for t in args[:3])))  # type: ignore[no-untyped-call]
+    if packet is _ATTENTION_BACKWARD:
+        return float(sdpa_backward_flop_count(*(t.shape for t in args[:4])))  # type: ignore[no-untyped-call]
+    if packet in flop_registry:
+        return float(flop_registry[packet](*args, **kwargs, out_val=out))
+    return 0.0

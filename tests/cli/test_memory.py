@@ -1,0 +1,61 @@
+"""`stepladder memory` as its user sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from commands import Ran
+from transformers import LlamaConfig
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    LlamaConfig(
+        hidden_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=96,
+        vocab_size=300,
+    ).save_pretrained(tmp_path / "model")
+    return str(tmp_path / "model/config.json")
+
+
+def test_each_method_has_a_line(run: Callable[..., Ran], config: str) -> None:
+    ran = run("memory", config, "--batch", "2", "--length", "32", "--method", "lora(rank=4), full")
+    assert ran.code == 0
+    assert "lora(rank=4)" in ran.out
+    assert "full" in ran.out
+    assert "2 rows of 32 tokens, 4 of them the answer" in ran.out
+
+
+def test_what_does_not_fit_is_told_what_would(run: Callable[..., Ran], config: str) -> None:
+    ran = run("memory", config, "--batch", "64", "--length", "64", "--gpu", "20MB")
+    assert ran.code == 0
+    assert "full: does not fit into 20MB; with --batch " in ran.out
+    ran = run("memory", config, "--length", "64", "--gpu", "0.1 MB", "--method", "full")
+    assert "with one row neither" in ran.out
+    ran = run("memory", config, "--length", "64", "--gpu", "80GB")
+    assert "full: fits into 80GB" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--gpu", "much"], "--gpu is 'much'; give an amount such as 24GB"),
+        (["--gpu", "-3GB"], "give an amount"),
+        (["--answer", "32"], "--answer is 32 of 32 tokens"),
+        (["--method", "few-shot(2)"], "'few-shot(2)' trains nothing"),
+        (["--method", "lora(rank=0)"], "rank is 0"),
+        (["--method", " "], "names nothing"),
+        (["--method", "magic"], "magic"),
+    ],
+)
+def test_bad_input_is_one_line(
+    run: Callable[..., Ran], config: str, arguments: list[str], said: str
+) -> None:
+    ran = run("memory", config, "--length", "32", *arguments)
+    assert ran.code == 2
+    assert said in ran.err
+    assert len(ran.err.strip().splitlines()) == 1
