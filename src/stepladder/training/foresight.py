@@ -18,7 +18,7 @@ import torch
 from stepladder import registry
 from stepladder.checkpoints import load_tokenizer, quiet
 from stepladder.contracts import TrainingMethod
-from stepladder.errors import TrainingError
+from stepladder.errors import StepladderError, TrainingError
 from stepladder.forecast import Batch, Forecast, empty_model, foretell, read_config, within
 from stepladder.records import Prompt, TrainingJob
 from stepladder.training.batches import Collator, Encoded, Row, by_length, encode
@@ -71,10 +71,15 @@ def longest(train: Encoded, job: TrainingJob) -> list[Row]:
 def foretold(
     model: Any, method: TrainingMethod, batch: dict[str, Any], job: TrainingJob, precision: str
 ) -> Forecast | None:
-    """The forecast for one batch; None where the model cannot be gone through without contents."""
+    """The forecast for one batch; None where model or method cannot be gone through without
+    contents. Raises RungError for a method that does not go with the model."""
     try:
         return foretell(model.config, method, _shape(batch, job), autocast=precision == "bf16")
-    except RuntimeError:  # PyTorch's fake tensors have no contents to ask
+    except StepladderError:
+        raise
+    except Exception:
+        # A model or a third party's method that asks fake tensors for contents. It may train all
+        # the same; if it does not, its own error is the one to tell.
         return None
 
 
