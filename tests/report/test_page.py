@@ -17,6 +17,7 @@ from rich.console import Console
 
 from stepladder.errors import OutputError
 from stepladder.report import print_table, render_html, write_html
+from stepladder.report.view import COSTS
 from stepladder.study.summary import ShownAnswer, ShownItem, Summary
 
 
@@ -105,6 +106,15 @@ def test_known_costs_in_human_units() -> None:
         "3.17 h", "1.25 GiB", "1.17 GiB", "1.77 M", "6.78 MiB", "1,100", "212", "24.2", "0.31 s",
         "11.8 h", "14.13",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("summary", [summaries.full(), summaries.undecided()])
+def test_groups_of_costs_stand_over_their_columns(summary: Summary) -> None:
+    html = render_html(summary)
+    groups = [int(span) for span in re.findall(r'scope="colgroup" colspan="(\d+)"', html)]
+    shown = [label for key, label in COSTS.items() if key != "money" or summary.prices]
+    assert sum(groups) == len(shown)
+    assert shown[groups[0] :][0] == "tokens in"
 
 
 def test_no_money_without_prices() -> None:
