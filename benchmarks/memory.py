@@ -4,7 +4,7 @@
 
 Measured is the resident peak above that of a training of next to no model, which takes the same
 libraries. Prints both and their ratio; what is wanted is .85 to 1.15. BENCH=quick takes the small
-models alone. Needs 6 GiB and, in full, about a quarter of an hour of two processors.
+models alone. Needs 8 GiB and, in full, about five minutes of two processors.
 """
 
 from __future__ import annotations

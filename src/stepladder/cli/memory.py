@@ -67,7 +67,7 @@ def memory(
     console.print(
         f"{batch} rows of {length} tokens, {told} of them the answer; weights in float32"
         f"{', products in bf16' if autocast else ''}. Gradients come as activations go: the peak "
-        "is less than their sum. Tensors alone: leave room for the libraries.",
+        "is less than their sum. Tensors alone: on a processor the process takes more.",
         highlight=False,
     )
     if room is not None and gpu is not None:
