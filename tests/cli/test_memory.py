@@ -43,8 +43,10 @@ def test_what_does_not_fit_is_told_what_would(run: Callable[..., Ran], config: s
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--gpu", "much"], "--gpu is 'much'; give an amount such as 24GB"),
+        (["--gpu", "much"], "--gpu is 'much'; give an amount above 0, such as 24GB or 80GiB"),
         (["--gpu", "-3GB"], "give an amount"),
+        (["--gpu", "0GB"], "give an amount"),
+        (["--gpu", "1.2.3GB"], "give an amount"),
         (["--answer", "32"], "--answer is 32 of 32 tokens"),
         (["--method", "few-shot(2)"], "'few-shot(2)' trains nothing"),
         (["--method", "lora(rank=0)"], "rank is 0"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,19 +12,26 @@ from transformers import LlamaConfig, T5Config
 
 from stepladder.errors import CheckpointError, RungError
 from stepladder.forecast import Batch, foretell, read_config, within
-from stepladder.forecast.rehearsal import rehearse
 from stepladder.methods.full import Full
 from stepladder.methods.lora import Lora
 
-LLAMA = LlamaConfig(
-    hidden_size=64,
-    num_hidden_layers=2,
-    num_attention_heads=4,
-    num_key_value_heads=2,
-    intermediate_size=96,
-    vocab_size=300,
-    tie_word_embeddings=True,
-)
+
+def llama(
+    hidden: int, layers: int, heads: tuple[int, int], inner: int, vocabulary: int, *, tied: bool
+) -> LlamaConfig:
+    """`heads` of queries, and of keys and values."""
+    return LlamaConfig(
+        hidden_size=hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=heads[0],
+        num_key_value_heads=heads[1],
+        intermediate_size=inner,
+        vocab_size=vocabulary,
+        tie_word_embeddings=tied,
+    )
+
+
+LLAMA = llama(64, 2, (4, 2), 96, 300, tied=True)
 T5 = T5Config(d_model=64, d_kv=16, d_ff=96, num_layers=2, num_heads=4, vocab_size=300)
 SHAPE = Batch(rows=4, prompt=24, answer=8)
 
@@ -69,14 +77,7 @@ def test_activations_grow_with_rows_and_weights_do_not() -> None:
 
 def test_no_memory_is_taken_for_a_model_that_could_not_be_loaded() -> None:
     """Ten layers of Llama 3's 70 billion parameters: more than most machines of tests have."""
-    config = LlamaConfig(
-        hidden_size=8192,
-        num_hidden_layers=10,
-        num_attention_heads=64,
-        num_key_value_heads=8,
-        intermediate_size=28672,
-        vocab_size=128256,
-    )
+    config = llama(8192, 10, (64, 8), 28672, 128256, tied=False)
     f = foretell(config, Lora(rank=16), Batch(1, 448, 64), autocast=True)
     assert 10e9 < f.parameters < 11e9
     assert f.peak > 4 * 10e9
@@ -86,29 +87,18 @@ def test_published_peaks_are_met_within_a_fifth() -> None:
     """PEFT's method comparison on MetaMathQA (Llama-3.2-3B, bfloat16 weights, batch 4, up to 768
     tokens, logits of the whole row; results of June 2025): cuda_memory_max 37.24 GB for full
     tuning, 22.27 GB for LoRA of rank 32 on q_proj and v_proj."""
-    config = LlamaConfig(
-        hidden_size=3072,
-        num_hidden_layers=28,
-        num_attention_heads=24,
-        num_key_value_heads=8,
-        head_dim=128,
-        intermediate_size=8192,
-        vocab_size=128256,
-        tie_word_embeddings=True,
-    )
+    config = llama(3072, 28, (24, 8), 8192, 128256, tied=True)
     shape = Batch(4, 1, 767)
     for method, published in (
         (Lora(rank=32, targets="q_proj|v_proj"), 22_273_851_392),
         (Full(), 37_241_225_216),
     ):
-        f = foretell(config, method, shape, dtype="bfloat16", all_logits=True)
+        f = foretell(config, method, shape, dtype=torch.bfloat16, all_logits=True)
         assert 0.8 * published < f.peak < 1.2 * published
 
 
 def test_the_largest_batch_that_fits_is_found() -> None:
-    def foretold(batch: Batch):  # noqa: ANN202
-        return foretell(LLAMA, Full(), batch)
-
+    foretold = partial(foretell, LLAMA, Full())
     half = foretold(SHAPE._replace(rows=2)).peak
     found = within(half, SHAPE, foretold)
     assert found is not None
@@ -140,9 +130,9 @@ def test_rehearsal_counts_what_a_real_update_holds() -> None:
             logits_to_keep=9,
             use_cache=False,
         ).loss
-    seen = rehearse(LLAMA, Full(), SHAPE)
+    seen = foretell(LLAMA, Full(), SHAPE)
     assert loss.isfinite()
-    assert seen.kept == pytest.approx(sum(kept.values()), rel=0.1)
+    assert seen.activations == pytest.approx(sum(kept.values()), rel=0.1)
 
 
 def test_a_config_is_read_without_weights(tmp_path: Path) -> None:

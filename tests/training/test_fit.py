@@ -56,12 +56,13 @@ def test_the_memory_of_a_training_is_foretold(make_job, train, tmp_path, method,
 
 def test_what_does_not_fit_is_refused_before_it_starts(make_job, train, tmp_path, monkeypatch):
     whole = train(make_job("full", epochs=1), tmp_path / "a").log["foretold_memory"]
-    monkeypatch.setattr("stepladder.training.foresight.free_memory", lambda: int(0.6 * whole))
+    free = "stepladder.training.foresight.free_bytes"
+    monkeypatch.setattr(free, lambda *_, **__: int(0.6 * whole))
     with pytest.raises(
         TrainingError, match=r"full: an update needs .* with batch_size=\d it needs"
     ):
         train(make_job("full", epochs=1), tmp_path / "b")
-    monkeypatch.setattr("stepladder.training.foresight.free_memory", lambda: 0)
+    monkeypatch.setattr(free, lambda *_, **__: 0)
     with pytest.raises(TrainingError, match="one row does not fit either"):
         train(make_job("full", epochs=1), tmp_path / "c")
     assert not list((tmp_path / "c").rglob("*.safetensors"))

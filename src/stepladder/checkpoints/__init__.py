@@ -28,6 +28,7 @@ from stepladder.checkpoints.loading import (
     out_of_memory,
     quiet,
 )
+from stepladder.checkpoints.memory import free_bytes
 from stepladder.checkpoints.resolving import EMBEDDED, resolve
 from stepladder.checkpoints.tokens import PairTokens, encode_pair, encode_prompt, render
 
@@ -41,6 +42,7 @@ __all__ = [
     "encode_pair",
     "encode_prompt",
     "fingerprint",
+    "free_bytes",
     "is_address",
     "load",
     "load_tokenizer",

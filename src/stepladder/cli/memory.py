@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +14,8 @@ if TYPE_CHECKING:
     from stepladder.contracts import TrainingMethod
     from stepladder.forecast import Forecast
 
-_UNITS = {"MB": 1e6, "GB": 1e9, "TB": 1e12, "MIB": 2.0**20, "GIB": 2.0**30, "TIB": 2.0**40}
+_UNITS = {"K": 1, "M": 2, "G": 3, "T": 4}
+"""Powers of 1,000, or of 1,024 where an i follows."""
 
 
 @app.command()
@@ -53,14 +56,11 @@ def memory(
     autocast = gpu is not None if bf16 is None else bf16
     found: dict[str, tuple[Forecast, Forecast | None]] = {}
     for name, chosen in methods.items():
-        forecast = foretell(config, chosen, shape, autocast=autocast)
+        rehearse = partial(foretell, config, chosen, autocast=autocast)
+        forecast = rehearse(shape)
         fits: Forecast | None = forecast
         if room is not None and forecast.peak > room:
-            fits = within(
-                room,
-                shape._replace(rows=batch // 2),
-                lambda b, chosen=chosen: foretell(config, chosen, b, autocast=autocast),  # type: ignore[misc]
-            )
+            fits = within(room, shape._replace(rows=batch // 2), rehearse)
         found[name] = forecast, fits
     console = Console()
     console.print(_table(found))
@@ -92,15 +92,12 @@ def _bytes(text: str) -> int:
     """24GB, 24 GiB."""
     from stepladder.errors import TaskError
 
-    number = text.strip().rstrip("BbIiKkMmGgTt").strip()
-    unit = text.strip()[len(number) :].strip().upper()
-    try:
-        value = float(number) * _UNITS[unit]
-    except (ValueError, KeyError):
-        raise TaskError(f"--gpu is '{text}'; give an amount such as 24GB or 80GiB") from None
-    if not 0 < value < float("inf"):
-        raise TaskError(f"--gpu is '{text}'; give an amount above 0, such as 24GB")
-    return int(value)
+    found = re.fullmatch(r"(\d+\.?\d*) ?([KMGT])(i?)B", text.strip(), re.IGNORECASE)
+    base = 1024 if found and found[3] else 1000
+    size = int(float(found[1]) * base ** _UNITS[found[2].upper()]) if found else 0
+    if size == 0:
+        raise TaskError(f"--gpu is '{text}'; give an amount above 0, such as 24GB or 80GiB")
+    return size
 
 
 def _table(found: dict[str, tuple[Forecast, Forecast | None]]) -> object:

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from stepladder.checkpoints import out_of_memory
+from stepladder.checkpoints import free_bytes, out_of_memory
 from stepladder.errors import EngineError
 
 _Result = TypeVar("_Result")
@@ -34,7 +34,7 @@ class Budget:
 
     def fit(self, model: Any) -> None:
         """Lowers it to what the keys and values of a model's tokens leave room for."""
-        free = free_bytes(model.device)
+        free = _room(model.device)
         if free is not None:
             self.tokens = max(1, min(self.tokens, int(free * _SHARE) // token_bytes(model)))
 
@@ -74,21 +74,11 @@ def token_bytes(model: Any) -> int:
     return 2 * int(config.num_hidden_layers) * states * int(model.dtype.itemsize)
 
 
-def free_bytes(device: Any) -> int | None:
-    """Memory that is free on a torch device; None where the system does not say."""
-    if device.type == "cuda":
-        import torch
-
-        return int(torch.cuda.mem_get_info(device)[0])
-    try:
-        with open("/proc/meminfo", encoding="ascii") as lines:
-            found = next((line for line in lines if line.startswith("MemAvailable")), None)
-        return int(found.split()[1]) * 1024 if found else None
-    except OSError:
-        pass
-    names = os.sysconf_names if hasattr(os, "sysconf_names") else {}
-    if "SC_PHYS_PAGES" not in names:
-        return None
+def _room(device: Any) -> int | None:
+    """What is free; half of the machine's memory where the system tells that alone."""
+    free = free_bytes(device)
+    if free is not None or "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", {}):
+        return free
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 

@@ -5,7 +5,14 @@ forecast = foretell(config, Lora(rank=32), Batch(rows=4, prompt=700, answer=68))
 forecast.peak              # bytes of tensors at the fullest moment of an update
 """
 
-from stepladder.forecast.memory import Forecast, foretell, read_config, within
-from stepladder.forecast.rehearsal import Batch, empty_model
+from stepladder.forecast.configuration import read_config
+from stepladder.forecast.rehearsal import (
+    Batch,
+    Forecast,
+    cuts_logits,
+    empty_model,
+    foretell,
+    within,
+)
 
-__all__ = ["Batch", "Forecast", "empty_model", "foretell", "read_config", "within"]
+__all__ = ["Batch", "Forecast", "cuts_logits", "empty_model", "foretell", "read_config", "within"]

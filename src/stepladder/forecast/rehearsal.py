@@ -1,7 +1,8 @@
 """A training step played out without its memory: what it holds at its fullest, and its work.
 
-    rehearsed = rehearse(config, method, Batch(rows=8, prompt=448, answer=64), autocast=True)
-    rehearsed.peak              # bytes of tensors, weights and optimiser states included
+    config = read_config("embedded")
+    forecast = foretell(config, Full(), Batch(rows=8, prompt=448, answer=64), autocast=True)
+    forecast.peak              # bytes of tensors, weights and optimiser states included
 
 Every operation of the model, of its backward pass and of the optimiser is gone through with
 PyTorch's fake tensors, which have a shape and a type and no content. So there is no formula for
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import inspect
 import weakref
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import torch
@@ -23,6 +25,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry, sdpa_backward_flop_count, sdpa_flop_count
 
+from stepladder.checkpoints import quiet
 from stepladder.contracts import TrainingMethod
 
 
@@ -34,9 +37,10 @@ class Batch(NamedTuple):
     answer: int
 
 
-class Rehearsal(NamedTuple):
-    """One step of a training, in bytes and floating-point operations."""
+class Forecast(NamedTuple):
+    """What one training is expected to hold at its fullest moment, in bytes, and to do."""
 
+    batch: Batch
     parameters: int
     """Of the whole model, adapters included."""
     trainable: int
@@ -45,13 +49,14 @@ class Rehearsal(NamedTuple):
     """Bytes of all parameters and buffers."""
     gradients: int
     optimiser: int
-    kept: int
-    """What the forward pass leaves for the backward pass: activations, and weights in another
-    precision."""
+    activations: int
+    """What the forward pass leaves for the backward pass: logits, and weights in another precision,
+    included."""
     peak: int
-    """Bytes of tensors at the fullest moment of a step, all of the above included."""
+    """At the fullest moment of an update. Gradients come as activations go, so it is not the sum of
+    the four; what comes and goes within an operation is in it."""
     flops: float
-    """Of the matrix products of one step, forward and backward (a multiplication and an addition
+    """Of the matrix products of one update, forward and backward (a multiplication and an addition
     are two)."""
 
 
@@ -86,7 +91,7 @@ class _Tally(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.now -= self._alive.pop(key, 0)
 
 
-def rehearse(
+def foretell(
     config: Any,
     method: TrainingMethod,
     batch: Batch,
@@ -94,17 +99,17 @@ def rehearse(
     autocast: bool = False,
     dtype: torch.dtype = torch.float32,
     all_logits: bool = False,
-) -> Rehearsal:
-    """The second update of a training, when the optimiser has its states.
+) -> Forecast:
+    """The second update of a training on its longest batch, when the optimiser has its states.
 
     `config` is a transformers config, of which no weights are needed. `autocast` multiplies in
     bf16, as the fit loop does where it pays; `dtype` is that of the weights (the fit loop's are
     float32). With `all_logits` the output layer reads the prompt too, which the fit loop spares
     where the model allows it. Raises RungError for a method that does not go with the model.
     """
-    with torch.device("meta"):
+    with quiet(), torch.device("meta"):
         model = method.prepare(empty_model(config, dtype))
-    with FakeTensorMode(allow_non_fake_inputs=True), _Tally() as tally:
+    with quiet(), FakeTensorMode(allow_non_fake_inputs=True), _Tally() as tally:
         _materialise(model)
         model.train()
         weights = tally.now
@@ -115,21 +120,39 @@ def rehearse(
             optimiser.zero_grad()
             tally.peak, tally.flops, before = tally.now, 0.0, tally.now
             loss = _forward(model, inputs, autocast=autocast)
-            kept = tally.now - before
+            activations = tally.now - before
             loss.backward()
             del loss
             optimiser.step()
-        size = sum(p.numel() * p.element_size() for p in trained)
-        return Rehearsal(
+        return Forecast(
+            batch=batch,
             parameters=sum(p.numel() for p in model.parameters()),
             trainable=sum(p.numel() for p in trained),
             weights=weights,
-            gradients=size,
-            optimiser=sum(_bytes(state) for state in optimiser.state.values()),
-            kept=kept,
+            gradients=_bytes(trained),
+            optimiser=sum(_bytes(state.values()) for state in optimiser.state.values()),
+            activations=activations,
             peak=tally.peak,
             flops=tally.flops,
         )
+
+
+def within(room: int, batch: Batch, foretold: Callable[[Batch], Forecast]) -> Forecast | None:
+    """The forecast for the largest halving of the batch's rows that stays within `room` bytes;
+    None where a single row does not."""
+    rows = batch.rows
+    while rows >= 1:
+        forecast = foretold(batch._replace(rows=rows))
+        if forecast.peak <= room:
+            return forecast
+        rows //= 2
+    return None
+
+
+def cuts_logits(model: Any) -> bool:
+    """Whether the model, in an adapter or not, takes `logits_to_keep`."""
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return "logits_to_keep" in inspect.signature(base.forward).parameters
 
 
 def empty_model(config: Any, dtype: torch.dtype = torch.float32) -> Any:
@@ -164,8 +187,7 @@ def _inputs(model: Any, batch: Batch, *, all_logits: bool) -> dict[str, Any]:
         return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": labels}
     ids = torch.zeros(batch.rows, batch.prompt + batch.answer, dtype=torch.long)
     inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    if not all_logits and "logits_to_keep" in inspect.signature(base.forward).parameters:
+    if not all_logits and cuts_logits(model):
         inputs["logits_to_keep"] = batch.answer + 1
         ids = ids[:, -batch.answer - 1 :]
     return inputs | {"labels": ids.contiguous()}
@@ -182,8 +204,8 @@ def _forward(model: Any, inputs: dict[str, Any], *, autocast: bool) -> Any:
         return forward(**inputs, use_cache=False).loss
 
 
-def _bytes(state: dict[str, Any]) -> int:
-    return sum(t.numel() * t.element_size() for t in state.values() if isinstance(t, torch.Tensor))
+def _bytes(values: Iterable[Any]) -> int:
+    return sum(v.numel() * v.element_size() for v in values if isinstance(v, torch.Tensor))
 
 
 _ATTENTION = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu

@@ -35,6 +35,7 @@ from stepladder.training.foresight import (
     foretold,
     longest,
     refuse_what_cannot_fit,
+    rehearsal,
 )
 from stepladder.training.loop import Reports, StepladderTrainer
 from stepladder.training.memory import MemoryMeter
@@ -88,8 +89,10 @@ def fit(
     plan = _plan(job, len(train.rows))
     collator = collator_for(model, tokenizer, job)
     precision = _settled_precision(model, work)
-    foreseen = foretold(model, method, collator(longest(train, job)), job, precision)
-    refuse_what_cannot_fit(foreseen, model, method, job, precision)
+    rehearse = rehearsal(model, method, precision)
+    foreseen = foretold(rehearse, collator(longest(train, job)), job)
+    if foreseen is not None:
+        refuse_what_cannot_fit(foreseen, rehearse, model, job)
     set_seed(job.seed)
     model = method.prepare(model)
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)

@@ -9,21 +9,31 @@ measures, and refuses what cannot fit.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 
 from stepladder import registry
-from stepladder.checkpoints import load_tokenizer, quiet
+from stepladder.checkpoints import free_bytes, load_tokenizer, quiet
 from stepladder.contracts import TrainingMethod
 from stepladder.errors import StepladderError, TrainingError
-from stepladder.forecast import Batch, Forecast, empty_model, foretell, read_config, within
+from stepladder.forecast import (
+    Batch,
+    Forecast,
+    cuts_logits,
+    empty_model,
+    foretell,
+    read_config,
+    within,
+)
 from stepladder.records import Prompt, TrainingJob
 from stepladder.training.batches import Collator, Encoded, Row, by_length, encode
-from stepladder.training.memory import free_memory, in_words
+from stepladder.training.memory import in_words
 from stepladder.training.precision import choose
+
+Rehearsal = Callable[[Batch], Forecast]
 
 TIMED_ROWS = 1024
 """Tokens of the products by which the precision is chosen."""
@@ -43,7 +53,8 @@ def foresee(job: TrainingJob) -> Forecast | None:
         model = empty_model(read_config(str(job.checkpoint.folder)))
     batch = collator_for(model, tokenizer, job)(longest(train, job))
     method: TrainingMethod = registry.build("methods", job.method)
-    return foretold(model, method, batch, job, choose(model, rows=TIMED_ROWS).name)
+    precision = choose(model, rows=TIMED_ROWS).name
+    return foretold(rehearsal(model, method, precision), batch, job)
 
 
 def encoded(tokenizer: Any, job: TrainingJob, pairs: Sequence[tuple[Prompt, str]]) -> Encoded:
@@ -54,11 +65,10 @@ def encoded(tokenizer: Any, job: TrainingJob, pairs: Sequence[tuple[Prompt, str]
 
 def collator_for(model: Any, tokenizer: Any, job: TrainingJob) -> Collator:
     """How the job's rows become batches."""
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
     return Collator(
         pad=tokenizer.pad_token_id or 0,
         encoder_decoder=job.checkpoint.capabilities.encoder_decoder,
-        cuts_logits="logits_to_keep" in inspect.signature(base.forward).parameters,
+        cuts_logits=cuts_logits(model),
         multiple=_COLUMNS,
     )
 
@@ -68,13 +78,16 @@ def longest(train: Encoded, job: TrainingJob) -> list[Row]:
     return by_length(train.rows, job.fit.batch_size)[0]
 
 
-def foretold(
-    model: Any, method: TrainingMethod, batch: dict[str, Any], job: TrainingJob, precision: str
-) -> Forecast | None:
+def rehearsal(model: Any, method: TrainingMethod, precision: str) -> Rehearsal:
+    """How batches of this training are foretold."""
+    return partial(foretell, model.config, method, autocast=precision == "bf16")
+
+
+def foretold(rehearse: Rehearsal, batch: dict[str, Any], job: TrainingJob) -> Forecast | None:
     """The forecast for one batch; None where model or method cannot be gone through without
     contents. Raises RungError for a method that does not go with the model."""
     try:
-        return foretell(model.config, method, _shape(batch, job), autocast=precision == "bf16")
+        return rehearse(_shape(batch, job))
     except StepladderError:
         raise
     except Exception:
@@ -84,24 +97,19 @@ def foretold(
 
 
 def refuse_what_cannot_fit(
-    forecast: Forecast | None,
-    model: Any,
-    method: TrainingMethod,
-    job: TrainingJob,
-    precision: str,
+    forecast: Forecast, rehearse: Rehearsal, model: Any, job: TrainingJob
 ) -> None:
     """Raises TrainingError where there is less memory than foretold, and says what would fit."""
-    room = free_memory()
-    if room is None or forecast is None:
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    room = free_bytes(device, swap=True)
+    if room is None:
         return
-    if not torch.cuda.is_available():  # the weights are in this process already
+    if model.device == device:  # the weights are there already
         room += sum(p.numel() * p.element_size() for p in model.parameters())
     if forecast.peak <= room:
         return
     halved = forecast.batch._replace(rows=forecast.batch.rows // 2)
-    fits = within(
-        room, halved, lambda b: foretell(model.config, method, b, autocast=precision == "bf16")
-    )
+    fits = within(room, halved, rehearse)
     remedy = (
         "one row does not fit either: leave out the longest rows, show fewer demonstrations, or "
         "take a smaller model"

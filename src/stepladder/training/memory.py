@@ -17,7 +17,6 @@ from pathlib import Path
 
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
-_GROUP = Path("/sys/fs/cgroup")
 
 
 class MemoryMeter:
@@ -44,19 +43,6 @@ class MemoryMeter:
         return max(0, peak - self._start)
 
 
-def free_memory() -> int | None:
-    """Bytes that a training may still take: of the CUDA device's, or of this machine's and of its
-    container's memory, swap included. None where this system does not tell."""
-    import torch
-
-    if torch.cuda.is_available():
-        return int(torch.cuda.mem_get_info()[0])
-    machine = _machine_free()
-    container = _container_free()
-    known = [free for free in (machine, container) if free is not None]
-    return min(known) if known else None
-
-
 def in_words(size: float) -> str:
     """An amount as a sentence has it.
 
@@ -64,32 +50,6 @@ def in_words(size: float) -> str:
     ('3.2 GiB', '12 MiB')
     """
     return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
-
-
-def _machine_free() -> int | None:
-    """As the kernel reckons it (proc(5): MemAvailable)."""
-    info = Path("/proc/meminfo")
-    if not info.exists():
-        return None
-    kib = {line.split(":")[0]: int(line.split()[1]) for line in info.read_text().splitlines()}
-    if "MemAvailable" not in kib:
-        return None
-    return 1024 * (kib["MemAvailable"] + kib.get("SwapFree", 0))
-
-
-def _container_free() -> int | None:
-    """Under the limit of this process's control group (version 2), file pages that can be dropped
-    not counted as taken; None without a limit."""
-    try:
-        limit = (_GROUP / "memory.max").read_text().strip()
-        taken = int((_GROUP / "memory.current").read_text())
-        pages = (_GROUP / "memory.stat").read_text().split()
-    except (OSError, ValueError):
-        return None
-    if limit == "max":
-        return None
-    droppable = int(pages[pages.index("inactive_file") + 1]) if "inactive_file" in pages else 0
-    return max(0, int(limit) - taken + droppable)
 
 
 def _resident(field: str) -> int | None:

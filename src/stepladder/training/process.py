@@ -12,6 +12,7 @@ from pathlib import Path
 
 from stepladder.errors import OutputError, TrainingError
 from stepladder.records import Build, TrainingJob
+from stepladder.training.memory import in_words
 from stepladder.training.progress import Follower, Progress
 from stepladder.training.workfolder import WorkFolder
 
@@ -111,7 +112,7 @@ def _unsaid(code: int, job: TrainingJob, work: WorkFolder) -> str:
     """The message for a worker that ended without leaving one."""
     if code == -signal.SIGKILL:
         seen = [r.memory for r in Follower(work.progress).new() if r.memory is not None]
-        amount = f" after {max(seen) / 2**30:.2f} GiB" if seen else ""
+        amount = f" after {in_words(max(seen))}" if seen else ""
         return (
             f"{job.method}: the system ended the training{amount}, most often because memory "
             f"ran out; {lower_what(job)}; starting again goes on where it was"

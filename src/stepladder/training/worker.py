@@ -19,7 +19,7 @@ from pathlib import Path
 from stepladder.checkpoints import out_of_memory
 from stepladder.errors import StepladderError
 from stepladder.records import Build, TrainingJob
-from stepladder.training.memory import MemoryMeter
+from stepladder.training.memory import MemoryMeter, in_words
 from stepladder.training.process import DISK_FULL, lower_what
 from stepladder.training.progress import Follower, Reporter
 from stepladder.training.workfolder import WorkFolder
@@ -82,7 +82,7 @@ def explain(error: Exception, job: TrainingJob, work: WorkFolder) -> str:
         return text if text.startswith(job.method) else f"{job.method}: {text}"
     if out_of_memory(error):
         seen = [r.memory for r in Follower(work.progress).new() if r.memory is not None]
-        amount = f" after {max(seen) / 2**30:.2f} GiB" if seen else ""
+        amount = f" after {in_words(max(seen))}" if seen else ""
         return f"{job.method}: out of memory{amount}; {lower_what(job)}"
     first = text.splitlines()[0] if text else "no message"
     return f"{job.method}: {type(error).__name__}: {first}; the whole of it is in {work.log}"
