@@ -143,12 +143,20 @@ def test_a_config_is_read_without_weights(tmp_path: Path) -> None:
 
 
 def test_what_is_no_language_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="is not there"):
+    with pytest.raises(CheckpointError, match="there is no folder"):
         read_config(str(tmp_path / "nothing"))
-    with pytest.raises(CheckpointError, match="cannot be read"):
+    with pytest.raises(CheckpointError, match="the hub cannot be reached"):
         read_config("nobody/nothing-of-this-name")
+    with pytest.raises(CheckpointError, match=r"holds no config\.json"):
+        read_config(str(tmp_path))
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(CheckpointError, match="is an adapter; give its base model"):
+        read_config(str(tmp_path))
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "vit"}))
     with pytest.raises(CheckpointError, match="'vit' is no"):
+        read_config(str(tmp_path))
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "of-tomorrow"}))
+    with pytest.raises(CheckpointError, match="transformers cannot read it"):
         read_config(str(tmp_path))
 
 

@@ -29,7 +29,7 @@ from stepladder.checkpoints.loading import (
     quiet,
 )
 from stepladder.checkpoints.memory import free_bytes
-from stepladder.checkpoints.resolving import EMBEDDED, resolve
+from stepladder.checkpoints.resolving import EMBEDDED, find_config, resolve
 from stepladder.checkpoints.tokens import PairTokens, encode_pair, encode_prompt, render
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "checkpoint_to_json",
     "encode_pair",
     "encode_prompt",
+    "find_config",
     "fingerprint",
     "free_bytes",
     "is_address",

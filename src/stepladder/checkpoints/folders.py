@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from stepladder.errors import CheckpointError
 from stepladder.records import Capabilities, Json
 
+CONFIG = "config.json"
 ADAPTER_CONFIG = "adapter_config.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 WEIGHTS = (".safetensors", *PICKLES)
@@ -54,7 +55,7 @@ def inspect_folder(folder: Path, *, allow_pickle: bool = False) -> Facts:
 
     Raises CheckpointError with the first thing that is missing or broken.
     """
-    config = _checked_config(folder)
+    config = checked_config(folder / CONFIG)
     _check_tokenizer(folder)
     weights = weight_files(folder, allow_pickle=allow_pickle)
     settings = _optional_json(folder / "tokenizer_config.json")
@@ -145,8 +146,9 @@ def read_header(file: Path) -> Json:
     return dict(header)
 
 
-def _checked_config(folder: Path) -> Json:
-    file = folder / "config.json"
+def checked_config(file: Path) -> Json:
+    """A config.json of a model that transformers can build. Raises CheckpointError."""
+    folder = file.parent
     if not file.is_file():
         raise CheckpointError(
             f"{folder} holds no config.json, so it is no model in the hub's format; give the "

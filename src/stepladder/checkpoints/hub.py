@@ -10,6 +10,7 @@ network it gives what its cache holds.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from stepladder.errors import CheckpointError, MissingExtraError
@@ -31,8 +32,14 @@ _PICKLES = ("pytorch_model*.bin", "adapter_model.bin")
 _OTHER_COPIES = ("onnx/*", "openvino/*", "original/*", "*.fp16.safetensors", "flax_*", "tf_*")
 
 
-def fetch(name: str, revision: str | None, *, allow_pickle: bool) -> Path:
-    """The folder of a hub repository at a revision (a branch, tag or commit).
+def fetch(
+    name: str,
+    revision: str | None,
+    *,
+    allow_pickle: bool = False,
+    files: Sequence[str] = _FILES,
+) -> Path:
+    """The folder of a hub repository at a revision (a branch, tag or commit), with these `files`.
 
     Raises CheckpointError where it is not there, not open to this user, or out of reach.
     """
@@ -47,7 +54,7 @@ def fetch(name: str, revision: str | None, *, allow_pickle: bool) -> Path:
             snapshot_download(
                 name,
                 revision=revision,
-                allow_patterns=[*_FILES, *(_PICKLES if allow_pickle else ())],
+                allow_patterns=[*files, *(_PICKLES if allow_pickle else ())],
                 ignore_patterns=list(_OTHER_COPIES),
             )
         )

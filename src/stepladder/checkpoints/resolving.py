@@ -12,10 +12,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from stepladder.checkpoints.endpoints import is_address
 from stepladder.checkpoints.fingerprints import fingerprint
-from stepladder.checkpoints.folders import ADAPTER_CONFIG, inspect_folder, read_json
+from stepladder.checkpoints.folders import (
+    ADAPTER_CONFIG,
+    CONFIG,
+    checked_config,
+    inspect_folder,
+    read_json,
+)
 from stepladder.checkpoints.hub import HUB_ID, fetch
 from stepladder.errors import CheckpointError
 from stepladder.records import Adapter, Checkpoint
@@ -36,12 +43,26 @@ def resolve(name: str, *, revision: str | None = None, allow_pickle: bool = Fals
     return _resolve(name.strip(), revision, allow_pickle, depth=0)
 
 
+def find_config(name: str) -> Path:
+    """The checked config.json of a model's name, which may be that file itself. Of a hub repository
+    it alone is fetched. Raises CheckpointError."""
+    name = name.strip()
+    file = Path(name).expanduser()
+    if not file.is_file():
+        folder, _ = _folder(name, None, files=(CONFIG, ADAPTER_CONFIG))
+        file = folder / CONFIG
+        if not file.is_file() and (folder / ADAPTER_CONFIG).is_file():
+            raise CheckpointError(f"{folder} is an adapter; give its base model")
+    checked_config(file)
+    return file
+
+
 def _resolve(name: str, revision: str | None, allow_pickle: bool, depth: int) -> Checkpoint:
     if is_address(name):
         raise CheckpointError("an endpoint's address stands where a model's folder is needed")
     if depth > _DEEPEST:
         raise CheckpointError(f"'{name}': adapters name each other as their base, in a circle")
-    folder, full_name = _folder(name, revision, allow_pickle)
+    folder, full_name = _folder(name, revision, allow_pickle=allow_pickle)
     if (folder / ADAPTER_CONFIG).is_file():
         return _adapted(folder, full_name, allow_pickle, depth)
     facts = inspect_folder(folder, allow_pickle=allow_pickle)
@@ -54,8 +75,8 @@ def _resolve(name: str, revision: str | None, allow_pickle: bool, depth: int) ->
     )
 
 
-def _folder(name: str, revision: str | None, allow_pickle: bool) -> tuple[Path, str]:
-    """Where the files are, and the name to show."""
+def _folder(name: str, revision: str | None, **wanted: Any) -> tuple[Path, str]:
+    """Where the files are, and the name to show; `wanted` says what is fetched of a hub's."""
     if name == "embedded":
         return EMBEDDED, name
     path = Path(name).expanduser()
@@ -80,7 +101,7 @@ def _folder(name: str, revision: str | None, allow_pickle: bool) -> tuple[Path, 
     if at and revision and at != revision:
         raise CheckpointError(f"'{name}' and the revision '{revision}' contradict each other")
     chosen = at or revision
-    folder = fetch(repository, chosen, allow_pickle=allow_pickle)
+    folder = fetch(repository, chosen, **wanted)
     return folder, f"{repository}@{chosen}" if chosen else repository
 
 

@@ -30,8 +30,9 @@ def calibrate(
 ) -> None:
     """Race simulated studies and count wrong claims, with their 95 % upper limit.
 
-    A case fails where that limit is above 0.06, or where a decision takes more items than it
-    should. Exit code 1: a case failed. With few studies the limit is wide and cases fail for it.
+    A case fails where that limit is above 0.06, or where a decision takes more
+    items than it should. With few studies the limit is wide, and cases fail for it.
+    Exit code 1: a case failed.
     """
     from stepladder.errors import TaskError
     from stepladder.study.calibration import cases, held, tally

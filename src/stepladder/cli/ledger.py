@@ -35,8 +35,8 @@ def ledger(
 ) -> None:
     """Show what a ledger holds; verify it, or prune it.
 
-    Exit code 1: --verify found something wrong. A forgotten study's verdicts still count among
-    those that its test split has decided.
+    A forgotten study's verdicts still count among those that its test split has
+    decided. Exit code 1: --verify found something wrong.
     """
     from stepladder.cli.holdings import print_audit, print_contents, print_freed, write
     from stepladder.errors import LedgerError

@@ -38,8 +38,9 @@ def memory(
 ) -> None:
     """Foretell the memory and the work of a training. No weights are needed or loaded.
 
-    Every tensor of one update is counted, by going through it without contents. What a process
-    needs beside its tensors (its libraries, the allocator's fragments) is not in it.
+    Every tensor of one update is counted, by going through it without contents.
+    What a process takes beside its tensors is not in it: the libraries, and what
+    the allocator keeps of freed ones.
     """
     from rich.console import Console
 
@@ -134,9 +135,9 @@ def _fits(found: dict[str, tuple[Forecast, Forecast | None]], gpu: str) -> list[
                 f"({units.size(fits.peak)})"
             )
         else:
-            other = "" if name == smallest else f" or {smallest}"
+            other = "" if name == smallest else f", or {smallest}"
             lines.append(
-                f"{name}: does not fit into {gpu}, with one row neither; take shorter rows, a "
+                f"{name}: does not fit into {gpu}, with one row neither; take shorter rows or a "
                 f"smaller model{other}"
             )
     return lines

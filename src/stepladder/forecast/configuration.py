@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from stepladder.checkpoints import EMBEDDED, quiet
+from stepladder.checkpoints import find_config, quiet
 from stepladder.errors import CheckpointError
 
 
@@ -14,16 +13,13 @@ def read_config(name: str) -> Any:
     weights are needed. Raises CheckpointError for what is none, or is no language model's."""
     import transformers
 
-    source = _source(name)
+    file = find_config(name)
     try:
         with quiet():
-            config = transformers.AutoConfig.from_pretrained(source)
-    except Exception as error:  # transformers raises whatever its many parts raise
+            config = transformers.AutoConfig.from_pretrained(str(file), local_files_only=True)
+    except (OSError, ValueError, KeyError, TypeError) as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise CheckpointError(
-            f"{name}: its configuration cannot be read: {first}; give a folder with config.json, "
-            "the file itself, or a hub id that can be reached"
-        ) from error
+        raise CheckpointError(f"{file}: transformers cannot read it: {first}") from error
     known = (
         transformers.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING
         if config.is_encoder_decoder
@@ -34,14 +30,3 @@ def read_config(name: str) -> Any:
             f"{name}: '{config.model_type}' is no causal or encoder-decoder language model"
         )
     return config
-
-
-def _source(name: str) -> str:
-    if name == "embedded":
-        return str(EMBEDDED)
-    path = Path(name).expanduser()
-    if path.exists():
-        return str(path)
-    if name.startswith((".", "/", "~")) or name.endswith(".json"):
-        raise CheckpointError(f"{name} is not there; give a folder with config.json, or a hub id")
-    return name

@@ -218,7 +218,7 @@ def _measured(score: Score) -> Measured:
 COSTS = {
     "build": "building",
     "memory": "peak memory",
-    "foretold": "tensors, foretold",
+    "foretold": "foretold",
     "trainable": "trained parameters",
     "stored": "kept on disk",
     "labels": "labelled rows",
