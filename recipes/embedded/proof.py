@@ -28,6 +28,10 @@ from stepladder.study import export
 from stepladder.tasks.samples import FOLDER, samples
 
 LADDER = ("zero-shot", "one-shot", "few-shot(4)", "lora")
+NEAREST = "few-shot(4, nearest=bm25)"
+WAYS = ("few-shot(4)", NEAREST, "lora")
+"""Each the same on both sides of a comparison. The nearest examples are drawn by no seed."""
+TUNED = "pal + lora"
 EIGHT = ("inbox-labels", "phrasebook", "shop-questions")
 """Samples whose rows are short enough for eight of them in a prompt."""
 
@@ -135,28 +139,33 @@ def demonstrations_and_tuning(prover: Prover, seed: int) -> Iterator[Difference]
 
 
 def the_right_note(prover: Prover, seed: int) -> Iterator[Difference]:
-    """Open book with the gold note against closed book, share of exact answers."""
-    rung = "few-shot(4)"
-    task = Task.load(FOLDER / "shop-questions/task.yaml")
+    """Open book with the gold note against closed book, share of exact answers, way by way."""
+    name = "shop-questions"
+    task = Task.load(FOLDER / name / "task.yaml")
     references = [example.references for example in task.test]
     (metric,) = build_metrics(["exact_match"], None, references)
-    rows = []
-    for file in ("shop-questions/with-note.yaml", "shop-questions/task.yaml"):
-        found = prover.answers(file, [rung], seed)[rung]
-        rows.append(Rows(metric, metric.statistics([found[e.id] for e in task.test], references)))
-    yield difference("with the right note over closed-book", "shop-questions", seed, *rows)
+    opened, closed = (
+        prover.answers(f"{name}/{file}.yaml", WAYS, seed) for file in ("with-note", "task")
+    )
+    for way in WAYS:
+        over, under = (
+            Rows(metric, metric.statistics([found[way][e.id] for e in task.test], references))
+            for found in (opened, closed)
+        )
+        yield difference(f"with the right note over closed-book, {way}", name, seed, over, under)
 
 
 def the_program(prover: Prover, seed: int) -> Iterator[Difference]:
-    """A program, executed, against the direct number; demonstrations and tuning of programs."""
-    direct, bare, shown, tuned = "few-shot(4)", "pal", "few-shot(4) + pal", "pal + lora"
-    rows = prover.rows("till-sums/task.yaml", [direct, bare, shown, tuned], seed)
-    for claim, over, under in (
-        ("a program, executed, over the number", shown, direct),
-        ("few-shot(4) over zero-shot, by programs", shown, bare),
-        ("lora over few-shot(4), by programs", tuned, shown),
-    ):
-        yield difference(claim, "till-sums", seed, rows[over], rows[under])
+    """A program, executed, against the direct number, way by way; and programs over programs."""
+    name = "till-sums"
+    programs = {"few-shot(4)": "few-shot(4) + pal", NEAREST: f"{NEAREST} + pal", "lora": TUNED}
+    rows = prover.rows(f"{name}/task.yaml", [*programs, "pal", *programs.values()], seed)
+    for way, by_program in programs.items():
+        claim = f"a program, executed, over the number, {way}"
+        yield difference(claim, name, seed, rows[by_program], rows[way])
+    shown = rows["few-shot(4) + pal"]
+    yield difference("few-shot(4) over zero-shot, by programs", name, seed, shown, rows["pal"])
+    yield difference("lora over few-shot(4), by programs", name, seed, rows[TUNED], shown)
 
 
 def forgetting(prover: Prover, seed: int) -> Iterator[Difference]:
