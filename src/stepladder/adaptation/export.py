@@ -2,7 +2,8 @@
 
 The weights are in peft's or transformers' own format, so that plain peft and transformers load
 them; beside them `stepladder.json` holds prompter, reader and sampling, and README.md is the model
-card. An adaptation on one adapter keeps it as an adapter on its base; on several, they are merged.
+card. An adaptation on one adapter keeps it as an adapter on its base, unless merged weights are
+asked for; on several, they are merged.
 
 What it does not cover: an adaptation on an endpoint, which has no weights to write (a folder that
 names a server and a key's variable could be made to send the key anywhere); and an adapter's base
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from stepladder.adaptation.adaptation import Adaptation, sampling_from_json
@@ -29,8 +31,19 @@ _COPIED = (".safetensors", ".json", ".jinja", ".model", ".txt")
 _PICKLES = (".bin", ".pt")
 
 
-def save(adaptation: Adaptation, folder: Path, card: str) -> None:
-    """Writes `folder`, whole or not at all. Raises OutputError where it cannot."""
+def save(
+    adaptation: Adaptation,
+    folder: Path,
+    card: str,
+    *,
+    merged: bool = False,
+    examine: Callable[[Path], str] | None = None,
+) -> None:
+    """Writes `folder`, whole or not at all. Raises OutputError where it cannot.
+
+    `examine` sees everything but the card under another name first: what it returns ends the card,
+    and what it raises leaves nothing behind.
+    """
     if isinstance(adaptation.checkpoint, Endpoint):
         raise OutputError(
             f"{adaptation.checkpoint.name} is an endpoint: there are no weights to write; the "
@@ -42,12 +55,13 @@ def save(adaptation: Adaptation, folder: Path, card: str) -> None:
     try:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-        _write_weights(adaptation.checkpoint, part)
+        _write_weights(adaptation.checkpoint, part, merged=merged)
         data = adaptation.as_json()
         data["checkpoint"] = {"name": adaptation.checkpoint.name}
         data |= {"format": FORMAT, "identity": resolve(str(part)).identity}
         text = json.dumps(data, ensure_ascii=False, indent=1)
         (part / FILE).write_text(text, encoding="utf-8")
+        card += examine(part) if examine else ""
         (part / "README.md").write_text(card, encoding="utf-8")
         if folder.exists():
             folder.rmdir()
@@ -84,8 +98,8 @@ def load(folder: Path) -> Adaptation:
     return Adaptation(checkpoint, prompter, reader, sampling, samples)
 
 
-def _write_weights(checkpoint: Checkpoint, folder: Path) -> None:
-    if len(checkpoint.adapters) > 1:
+def _write_weights(checkpoint: Checkpoint, folder: Path, *, merged: bool) -> None:
+    if len(checkpoint.adapters) > (0 if merged else 1):
         model, tokenizer = load_model(checkpoint, for_training=True)
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)

@@ -88,15 +88,18 @@ class HFEngine:
         checkpoint: Checkpoint,
         *,
         dtype: str = "float32",
+        merged: bool = False,
         batch_tokens: int = BATCH_TOKENS,
         prefix_bytes: int = PREFIX_BYTES,
     ) -> None:
-        """`batch_tokens` bounds rows * (own part of the prompt + answer); free memory and running
+        """`merged` adds the last adapter into the weights, as all before it always are.
+        `batch_tokens` bounds rows * (own part of the prompt + answer); free memory and running
         out of it lower it. `prefix_bytes` bounds what is kept of prefixes between calls."""
         if dtype not in DTYPES:
             raise CheckpointError(f"dtype is '{dtype}'; give one of {', '.join(DTYPES)}")
         self.checkpoint = checkpoint
         self.dtype = dtype
+        self.merged = merged
         self._budget = Budget(batch_tokens)
         self._prefix_bytes = prefix_bytes
         self._tokenizer: PreTrainedTokenizerBase | None = None
@@ -109,8 +112,9 @@ class HFEngine:
 
     @property
     def identity(self) -> str:
-        """Content hash of checkpoint, dtype and numerics version."""
-        return content_hash(["hf", self.checkpoint.identity, self.dtype, NUMERICS])
+        """Content hash of checkpoint, dtype, numerics version, and whether all is merged."""
+        parts = ["hf", self.checkpoint.identity, self.dtype, NUMERICS]
+        return content_hash([*parts, "merged"] if self.merged else parts)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -154,7 +158,7 @@ class HFEngine:
     def _load(self) -> _Loaded:
         import torch
 
-        model, self._tokenizer = load(self.checkpoint, dtype=self.dtype)
+        model, self._tokenizer = load(self.checkpoint, dtype=self.dtype, for_training=self.merged)
         model = model.to("cuda") if torch.cuda.is_available() else model
         base = model.get_base_model() if hasattr(model, "peft_config") else model
         self._budget.fit(base)
@@ -268,10 +272,14 @@ class HFEngine:
         seconds = time.perf_counter() - start
         return self._completion(request, answer, sampling, seconds)
 
+    def fits(self, prompt: Prompt, answer: str) -> bool:
+        """Whether `log_likelihood` takes this pair: as much as the context holds."""
+        limit = self.capabilities.context
+        return limit is None or self._needed(self._pair(prompt, answer)) <= limit
+
     def log_likelihood(self, pairs: Sequence[tuple[Prompt, str]]) -> list[LogLikelihood]:
         """In the order of the pairs; CheckpointError for a pair that exceeds the context."""
-        seq2seq = self.capabilities.encoder_decoder
-        encoded = [encode_pair(self.tokenizer, p, a, encoder_decoder=seq2seq) for p, a in pairs]
+        encoded = [self._pair(prompt, answer) for prompt, answer in pairs]
         for number, pair in enumerate(encoded, start=1):
             self._check_pair(pair, number)
         if not encoded:
@@ -293,10 +301,17 @@ class HFEngine:
         room = 0 if self.capabilities.encoder_decoder else sampling.max_new_tokens
         return limit is None or len(request.ids) + room <= limit
 
-    def _check_pair(self, pair: PairTokens, number: int) -> None:
-        limit = self.capabilities.context
+    def _pair(self, prompt: Prompt, answer: str) -> PairTokens:
+        seq2seq = self.capabilities.encoder_decoder
+        return encode_pair(self.tokenizer, prompt, answer, encoder_decoder=seq2seq)
+
+    def _needed(self, pair: PairTokens) -> int:
+        """Tokens of the context."""
         answer = 0 if self.capabilities.encoder_decoder else len(pair.answer_ids)
-        needed = len(pair.prompt_ids) + answer
+        return len(pair.prompt_ids) + answer
+
+    def _check_pair(self, pair: PairTokens, number: int) -> None:
+        limit, needed = self.capabilities.context, self._needed(pair)
         if limit is not None and needed > limit:
             raise CheckpointError(
                 f"pair {number} has {needed} tokens, but the context of '{self.checkpoint.name}' "

@@ -17,7 +17,16 @@ from stepladder.ledger.contents import Contents, look_into
 from stepladder.ledger.database import Database, compact_json, explained
 from stepladder.ledger.log import Event, StudyLog, read_events
 from stepladder.ledger.pruning import Freed, prune
-from stepladder.ledger.schema import answers, builds, events, forgotten, migrate, now, studies
+from stepladder.ledger.schema import (
+    answers,
+    builds,
+    events,
+    forgotten,
+    migrate,
+    now,
+    studies,
+    uses,
+)
 from stepladder.ledger.soundness import Soundness, examine
 from stepladder.ledger.store import unpack
 from stepladder.records import Json
@@ -139,10 +148,15 @@ class Ledger:
             gone = connection.execute(select(forgotten.c.test_fingerprints)).scalars()
             return here + sum(test_fingerprint in drawn for drawn in gone)
 
-    def answers(self) -> Iterator[KeptAnswer]:
-        """All answers that have a recipe, in the order of their addresses."""
+    def answers(self, study: str | None = None) -> Iterator[KeptAnswer]:
+        """All answers that have a recipe, in the order of their addresses; or those that a study
+        rests on."""
         last = ""
         query = select(answers).where(answers.c.recipe.is_not(None)).order_by(answers.c.address)
+        if study is not None:
+            used = select(uses.c.key).join(studies, studies.c.id == uses.c.study)
+            of_study = used.where(uses.c.kind == "answer", studies.c.name == study)
+            query = query.where(answers.c.address.in_(of_study))
         while True:
             with self._database.read() as connection:
                 after = query.where(answers.c.address > last).limit(_PAGE)

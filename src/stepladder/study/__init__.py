@@ -5,7 +5,8 @@ print(summary.verdict.sentence)
 """
 
 from stepladder.ledger import DEFAULT_LEDGER
-from stepladder.study.study import Study, export, load_summary
+from stepladder.study.export import export
+from stepladder.study.study import Study, load_summary
 from stepladder.study.summary import Summary, Verdict
 from stepladder.study.watch import Silent, Watcher
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
+from stepladder.engines.sameness import Sameness
 from stepladder.records import Checkpoint, Model, Score
 from stepladder.study.summary import RungSummary, Summary
 
@@ -17,9 +19,11 @@ from transformers import AutoModelForCausalLM
 model = AutoModelForCausalLM.from_pretrained("this-folder", dtype="float32")"""
 
 
-def model_card(summary: Summary, rung: RungSummary, checkpoint: Model) -> str:
-    """Markdown with the hub's front matter."""
-    adapter = isinstance(checkpoint, Checkpoint) and len(checkpoint.adapters) == 1
+def model_card(
+    summary: Summary, rung: RungSummary, checkpoint: Model, *, merged: bool = False
+) -> str:
+    """Markdown with the hub's front matter; `merged` where the adapter is in the weights."""
+    adapter = not merged and isinstance(checkpoint, Checkpoint) and len(checkpoint.adapters) == 1
     front = {
         "library_name": "peft" if adapter else "transformers",
         "base_model": rung.model,
@@ -70,6 +74,20 @@ def model_card(summary: Summary, rung: RungSummary, checkpoint: Model) -> str:
             "",
         ]
     )
+
+
+def sameness_section(forms: Sequence[Sameness]) -> str:
+    """The end of the card: how closely what was written answers as it did in the study."""
+    if not forms:
+        return "\n## The same answers\n\nNot examined: the ledger kept no prompts of this study.\n"
+    lines = [
+        f"- {one.form}: {one.items} prompts of the study asked again, "
+        f"{one.items - one.ties} with the same tokens"
+        + (f", {one.ties} after a tie of two tokens with others" if one.ties else "")
+        + f"; log-likelihoods within {one.gap:.1g} nats"
+        for one in forms
+    ]
+    return "\n".join(["", "## The same answers", "", *lines, ""])
 
 
 def _graded(rung: RungSummary, summary: Summary) -> str:

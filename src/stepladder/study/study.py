@@ -8,15 +8,12 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from stepladder.adaptation import Adaptation
-from stepladder.adaptation.export import save
 from stepladder.engines.opening import find_model
 from stepladder.engines.opening import open_engine as usual_engine
-from stepladder.errors import LedgerError, nearest_name
+from stepladder.errors import LedgerError
 from stepladder.ledger import DEFAULT_LEDGER, Ledger, StudyLog
 from stepladder.methods import Rung
 from stepladder.records import Model, content_hash
-from stepladder.study.card import model_card
 from stepladder.study.climb import Climber, OpenEngine
 from stepladder.study.conclude import Draft, Outcome, conclude
 from stepladder.study.contest import Contest
@@ -24,7 +21,7 @@ from stepladder.study.grade import Graded, Grader
 from stepladder.study.plan import Plan, PlannedRung, make_plan
 from stepladder.study.predict import cost_order, dry_run, predict, rate_event
 from stepladder.study.provenance import origin
-from stepladder.study.summary import RungSummary, Summary
+from stepladder.study.summary import Summary
 from stepladder.study.watch import Silent, Watcher
 from stepladder.tasks import OutputsRung, Task
 
@@ -173,40 +170,3 @@ def load_summary(ledger: str | Path | None, study: str, *, partial: bool = False
             f"study '{study}' is not finished; run the same `stepladder climb` again to go on"
         )
     return Summary.from_json(payload)
-
-
-def export(
-    ledger: str | Path | None, study: str, folder: Path, rung: str | None = None
-) -> RungSummary:
-    """Writes a rung of a finished study, the winner unless another is named, to a folder.
-
-    Raises LedgerError for a study or rung that is not there, OutputError for the folder.
-    """
-    summary = load_summary(ledger, study)
-    name = rung or summary.verdict.rung
-    if name is None:
-        why = "is undecided" if summary.verdict.kind == "undecided" else "reached no target"
-        exportable = [
-            r.name for r in summary.rungs if r.state == "measured" and r.model != "outputs"
-        ]
-        raise LedgerError(
-            f"study '{study}' {why}, so it has no winner; choose with --rung: "
-            + ", ".join(exportable)
-        )
-    rows = {r.name: r for r in summary.rungs}
-    if name not in rows:
-        raise LedgerError(f"study '{study}' has no rung '{name}'; {nearest_name(name, rows)}")
-    with Ledger.open(ledger or DEFAULT_LEDGER, create=False) as opened:
-        kept = [
-            e.payload["adaptation"]
-            for e in opened.study(study).events("adapted")
-            if e.payload["rung"] == name
-        ]
-    if not kept:
-        why = rows[name].error or (
-            "its outputs came from a file" if rows[name].model == "outputs" else "it was not built"
-        )
-        raise LedgerError(f"rung '{name}' cannot be exported: {why}")
-    adaptation = Adaptation.from_json(kept[-1])
-    save(adaptation, folder, model_card(summary, rows[name], adaptation.checkpoint))
-    return rows[name]
