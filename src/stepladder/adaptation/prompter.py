@@ -39,6 +39,8 @@ class Demonstrations:
     """Fixed: k rows and one to spare, for a query that is among them. Nearest: all rows."""
     nearest: str | None = None
     """`bm25`, or the name or folder of a sentence encoder; None: fixed."""
+    apart: bool = False
+    """A training behind it does not learn from the rows of the pool."""
 
     def shown(self, query: Query) -> list[Demonstration]:
         """At most k demonstrations, none of them the query itself; the nearest stands last."""
@@ -94,7 +96,8 @@ class Prompter:
         shown = data["demonstrations"]
         if shown is not None:
             pool = tuple(Demonstration(**row) for row in shown["pool"])
-            shown = Demonstrations(shown["k"], pool, shown["nearest"])
+            apart = shown.get("apart", False)
+            shown = Demonstrations(shown["k"], pool, shown["nearest"], apart)
         return cls(data["instruction"], shown, tuple(data["stop"]))
 
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from stepladder.errors import RungError
+
 TaskFile = Annotated[Path, typer.Argument(help="The task file (YAML).")]
 Models = Annotated[
     list[str] | None,
@@ -19,3 +21,11 @@ Rungs = Annotated[
 ]
 Requests = Annotated[int, typer.Option(help="Traffic that the cost of building is spread over.")]
 LedgerUrl = Annotated[str, typer.Option(help="Path or URL of the ledger.")]
+
+
+def numbers(option: str, text: str) -> list[int]:
+    """Whole numbers by commas. Raises RungError, which names the option."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise RungError(f"{option} is '{text}'; give numbers by commas, such as 0,1,4")
+    return [int(part) for part in parts]

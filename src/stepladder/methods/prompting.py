@@ -48,6 +48,8 @@ class FewShot:
     """`bm25`, or the name or folder of a sentence encoder; without it the draw is fixed."""
     seed: int | None = None
     """Another seed is another draw; the study's own where it is not given."""
+    apart: bool = False
+    """Rows that are shown are held apart from a training behind it."""
 
     fills: ClassVar[str | None] = "demonstrations"
     requires: ClassVar[Capabilities] = Capabilities()
@@ -55,6 +57,11 @@ class FewShot:
     def __post_init__(self) -> None:
         if self.k < 1:
             raise RungError(f"few-shot({self.k}): give 1 or more demonstrations, or use zero-shot")
+        if self.apart and self.nearest is not None:
+            raise RungError(
+                f"few-shot({self.k}): nearest demonstrations come from all training rows, so none "
+                "can be held apart; leave nearest or apart out"
+            )
 
     def adapt(
         self,
@@ -74,7 +81,7 @@ class FewShot:
             order = [row for row in _shuffled(train, seed) if row.id in wanted]
             rows = _draw(order, self.k + 1, balanced=bool(labels))
         pool = tuple(Demonstration(row.id, row.input, wanted[row.id]) for row in rows)
-        shown = Demonstrations(self.k, pool, self.nearest)
+        shown = Demonstrations(self.k, pool, self.nearest, self.apart)
         stop = tuple(dict.fromkeys((*base.prompter.stop, *STOP)))
         return replace(base, prompter=replace(base.prompter, demonstrations=shown, stop=stop))
 

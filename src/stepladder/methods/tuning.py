@@ -69,7 +69,9 @@ def train(
     if not train:
         raise RungError(f"{name} needs training rows, and the task has none; give data.train")
     check_rows(base, train)
-    pairs = _pairs(base, train)
+    pairs = _pairs(base, _learned(base, train))
+    if not pairs:
+        raise RungError(f"{name}: all training rows are shown and held apart; show fewer")
     fit, checkpoint = settled_fit(method, len(pairs)), weights(base)
     if method.lr is None:
         fit = replace(fit, learning_rate=learning_rate(checkpoint, share))
@@ -82,6 +84,13 @@ def train(
         seed=bench.seed,
     )
     return bench.train(job)
+
+
+def _learned(base: Adaptation, train: Sequence[Example]) -> list[Example]:
+    """The rows but for those that are shown and held apart."""
+    shown = base.prompter.demonstrations
+    apart = {d.id for d in shown.pool} if shown and shown.apart else frozenset()
+    return [row for row in train if row.id not in apart]
 
 
 def check_rows(base: Adaptation, train: Sequence[Example]) -> None:

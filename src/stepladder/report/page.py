@@ -1,28 +1,19 @@
 """The report as one page that needs nothing but itself.
 
-    write_html(summary, Path("runs/demo/report.html"))
-
-Whatever comes from data or a model is escaped by the template engine, whose autoescape is on. The
-page has no script, loads nothing, and its content security policy forbids both: only the style
-sheet inside it, named by its hash, applies.
+write_html(summary, Path("runs/demo/report.html"))
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from stepladder.records import ProgramRun
 from stepladder.report import units
 from stepladder.report.differences import compare
 from stepladder.report.files import write_whole
+from stepladder.report.frame import render_page
 from stepladder.report.picture import draw
 from stepladder.report.view import COSTS, look
 from stepladder.study.summary import (
@@ -33,19 +24,13 @@ from stepladder.study.summary import (
     Summary,
 )
 
-_TEMPLATES = Path(__file__).parent / "templates"
-
 
 def render_html(summary: Summary) -> str:
     """The whole page. The same summary gives the same page, byte for byte."""
-    style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    page = _environment().get_template("report.html.j2")
-    return page.render(
+    return render_page(
+        "report.html.j2",
         summary=summary,
         view=look(summary),
-        style=Markup(style),  # our own file, not data
-        style_hash=f"sha256-{digest}",
         pictures={
             "wide": draw(summary, breadth=760, height=400, named=True),
             "narrow": draw(summary, breadth=340, height=320, named=False),
@@ -61,21 +46,6 @@ def render_html(summary: Summary) -> str:
 def write_html(summary: Summary, path: Path) -> None:
     """Writes the page, whole or not at all. Raises OutputError."""
     write_whole(path, render_html(summary).encode("utf-8"))
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: units.legible(value) if type(value) is str else value,
-    )
-    environment.filters["label"] = lambda key: str(key).replace("_", " ")
-    environment.globals["dash"] = units.DASH
-    return environment
 
 
 def _occurs(fate: ProgramFate, summary: Summary) -> bool:

@@ -1,0 +1,243 @@
+"""The page about demonstrations: quality over their number, a line a model.
+
+    write_shots(found, Path("runs/demo/shots.html"))
+
+A line joins the means over the draws, the band behind it reaches from the lowest draw to the
+highest, and a dashed line stands where the tuned model does.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from stepladder.report import units
+from stepladder.report.axes import Scale, Tick, quality_scale
+from stepladder.report.files import write_whole
+from stepladder.report.frame import render_page
+from stepladder.report.labels import Anchor, Box, Label, place, width
+from stepladder.report.picture import SHAPES
+from stepladder.study.shots import ModelShots, Shots, ShotsFound, Tuned
+
+_RADIUS = 5.5
+
+
+class Dot(NamedTuple):
+    """The mean over the draws at one number of demonstrations."""
+
+    x: float
+    y: float
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A model, in the picture's units."""
+
+    series: int
+    """Which of the four looks of a line it has."""
+    shape: str
+    dots: tuple[Dot, ...]
+    path: str
+    """Through the dots, as SVG writes it."""
+    band: str
+    """From the highest draws back along the lowest."""
+    tuned: float | None
+    """Height of the tuned model."""
+    label: Label | None
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """The whole picture."""
+
+    width: float
+    height: float
+    plot: Box
+    lines: tuple[Line, ...]
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    target: Tick | None
+    description: str
+
+
+def render_shots(found: ShotsFound) -> str:
+    """The whole page. The same findings give the same page, byte for byte."""
+    return render_page(
+        "shots.html.j2",
+        found=found,
+        tables=[
+            (model, [_row(shots) for shots in model.shots], *_tuned(model.tuned))
+            for model in found.models
+        ],
+        pictures={"wide": draw(found, 760, 400), "narrow": draw(found, 340, 320)},
+        shapes=SHAPES,
+    )
+
+
+def write_shots(found: ShotsFound, html: Path, data: Path | None = None) -> None:
+    """Writes the page and, where it is wanted, the same as JSON. Raises OutputError."""
+    write_whole(html, render_shots(found).encode("utf-8"))
+    if data is not None:
+        text = json.dumps(found.as_json(), ensure_ascii=False, indent=1)
+        write_whole(data, text.encode("utf-8"))
+
+
+def print_shots(found: ShotsFound, console: Console) -> None:
+    """The answers and a table in the terminal."""
+    for sentence in found.sentences:
+        console.print(Text(units.legible(sentence), style="bold"))
+    for model in found.models:
+        console.print()
+        console.print(_table(found, model))
+
+
+def draw(found: ShotsFound, breadth: float, height: float) -> Curves | None:
+    """The picture in `breadth` x `height` units; None where nothing has a value."""
+    heights = [v for m in found.models for v in _heights(m)]
+    if not heights:
+        return None
+    named = len(found.models) > 1
+    longest = max((width(units.legible(m.model)) for m in found.models), default=0.0)
+    right = min(longest + 14.0, 0.4 * breadth) if named else 12.0
+    plot = Box(44.0, 12.0, breadth - right, height - 46.0)
+    target = [] if found.target is None else [found.target]
+    scale = quality_scale([*heights, *target], plot.bottom, plot.top)
+    counts = [shots.k for shots in found.models[0].shots]
+    step = (plot.right - plot.left) / max(1, len(counts))
+    places = {k: plot.left + step * (i + 0.5) for i, k in enumerate(counts)}
+    lines = [_line(i, m, scale, places) for i, m in enumerate(found.models)]
+    whole = Box(0.0, 0.0, breadth, height)
+    return Curves(
+        width=breadth,
+        height=height,
+        plot=plot,
+        lines=tuple(_named(lines, found, whole) if named else lines),
+        x_ticks=tuple(Tick(x, str(k)) for k, x in places.items()),
+        y_ticks=scale.ticks,
+        target=None if not target else Tick(scale.at(target[0]), units.points(target[0])),
+        description=" ".join(found.sentences),
+    )
+
+
+def _heights(model: ModelShots) -> list[float]:
+    values = [value for shots in _drawn(model) for value in shots.values]
+    tuned = model.tuned.draw.value if model.tuned else None
+    return values if tuned is None else [*values, tuned]
+
+
+def _drawn(model: ModelShots) -> list[Shots]:
+    """Numbers of demonstrations that fit, and were measured in all draws."""
+    return [s for s in model.shots if s.mean is not None and s.shown == s.k]
+
+
+def _line(number: int, model: ModelShots, scale: Scale, places: dict[int, float]) -> Line:
+    drawn = _drawn(model)
+    dots, tops, bottoms = [], [], []
+    for shots in drawn:
+        x, mean = places[shots.k], shots.mean
+        assert mean is not None
+        dots.append(Dot(x, scale.at(mean), _title(model, shots, mean)))
+        tops.append((x, scale.at(max(shots.values))))
+        bottoms.append((x, scale.at(min(shots.values))))
+    tuned = model.tuned.draw.value if model.tuned else None
+    return Line(
+        series=min(number, len(SHAPES) - 1),
+        shape=SHAPES[min(number, len(SHAPES) - 1)],
+        dots=tuple(dots),
+        path=_path([(dot.x, dot.y) for dot in dots]),
+        band=_path([*tops, *reversed(bottoms)]),
+        tuned=None if tuned is None else scale.at(tuned),
+        label=None,
+    )
+
+
+def _named(lines: list[Line], found: ShotsFound, bounds: Box) -> list[Line]:
+    """With the model's name beside its last dot."""
+    anchors: list[Anchor] = []
+    for line, model in zip(lines, found.models, strict=True):
+        x, y = (line.dots[-1].x, line.dots[-1].y) if line.dots else (bounds.right / 2, 20.0)
+        mark = Box(x - _RADIUS, y - _RADIUS, x + _RADIUS, y + _RADIUS)
+        anchors.append(Anchor(mark, y, (units.legible(model.model),), str(len(anchors) + 1)))
+    labels = place(anchors, [], bounds)
+    return [replace(line, label=label) for line, label in zip(lines, labels, strict=True)]
+
+
+def _path(points: list[tuple[float, float]]) -> str:
+    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points) if points else ""
+
+
+def _title(model: ModelShots, shots: Shots, mean: float) -> str:
+    spread = units.interval(min(shots.values), max(shots.values))
+    return f"{model.model}, {shots.k} demonstrations: {units.points(mean)}, draws {spread}"
+
+
+class Row(NamedTuple):
+    """A line of the table, in words."""
+
+    k: str
+    mean: str
+    spread: str
+    intervals: tuple[str, ...]
+    tokens: str
+    seconds: str
+    tuned_from: str
+    note: str
+
+
+def _row(shots: Shots) -> Row:
+    fits = shots.shown == shots.k
+    spread = units.DASH
+    if len(shots.values) > 1:
+        spread = units.interval(min(shots.values), max(shots.values))
+    intervals = (f"{units.points(d.value)} ({units.interval(d.low, d.high)})" for d in shots.draws)
+    never = units.DASH if shots.tuned_from is None else f"{shots.tuned_from:,}"
+    return Row(
+        k=str(shots.k),
+        mean=units.points(shots.mean),
+        spread=spread,
+        intervals=tuple(intervals),
+        tokens=units.mean(shots.tokens),
+        seconds=units.seconds(shots.seconds),
+        tuned_from=never,
+        note="" if fits else f"only {shots.shown} fit the context",
+    )
+
+
+def _tuned(tuned: Tuned | None) -> tuple[Row | None, str]:
+    """The training as a row of the table, and its time to build."""
+    if tuned is None:
+        return None, units.DASH
+    row = _row(Shots(0, 0, (tuned.draw,), None, tuned.seconds))
+    return row, units.seconds(tuned.build_seconds)
+
+
+def _table(found: ShotsFound, model: ModelShots) -> Table:
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+        title=Text(units.legible(model.model)),
+        title_justify="left",
+    )
+    tuned = model.tuned.rung if model.tuned else None
+    heads = ["shots", found.deciding, "draws", "tokens", "a request"]
+    for head in [*heads, *([f"{tuned} cheaper from"] if tuned else [])]:
+        table.add_column(Text(head), justify="right")
+    for shots in model.shots:
+        row = _row(shots)
+        cells = [row.k, row.mean, row.spread, row.tokens, row.seconds]
+        note = f"\n{row.note}" if row.note else ""
+        table.add_row(*([cells[0] + note, *cells[1:], *([row.tuned_from] if tuned else [])]))
+    if model.tuned:
+        draw = model.tuned.draw
+        cells = [tuned or "", units.points(draw.value), units.interval(draw.low, draw.high), ""]
+        table.add_row(*cells, units.seconds(model.tuned.seconds), "")
+    return table
