@@ -123,6 +123,16 @@ class TrainingMethod(Method, Protocol):
         ...
 
 
+@runtime_checkable
+class BeginsFromText(Protocol):
+    """A training method whose new parameters may begin as the words of the prompts."""
+
+    def begin(self, model: Any, ids: Sequence[int]) -> None:
+        """Called once between `prepare` and the first update, with the token ids that all training
+        prompts begin with."""
+        ...
+
+
 class Metric(Protocol):
     """Statistics first, score second: intervals and paired tests only sum statistics again."""
 

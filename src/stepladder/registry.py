@@ -29,6 +29,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
         "pal": "stepladder.methods.pal:Pal",
         "lora": "stepladder.methods.lora:Lora",
         "full": "stepladder.methods.full:Full",
+        "prompt-tuning": "stepladder.methods.prompt_tuning:PromptTuning",
     },
     "metrics": {
         "bleu": "stepladder.metrics.sacre:Bleu",
@@ -58,6 +59,8 @@ _ERRORS: Mapping[Kind, type[StepladderError]] = {
 }
 _SPEC = re.compile(r"\s*([A-Za-z][\w.-]*)\s*(?:\((.*)\))?\s*", re.DOTALL)
 _COMMA = re.compile(r",(?![^(]*\))")
+_PLUS = re.compile(r"\+(?![^(]*\))")
+"""Neither counts inside brackets."""
 
 
 class Spec(NamedTuple):
@@ -111,6 +114,15 @@ def split(text: str) -> list[str]:
     ['rougeL(stem=no, references=mean)', 'bleu']
     """
     return [part.strip() for part in _COMMA.split(text) if part.strip()]
+
+
+def parts(text: str) -> list[str]:
+    """What a list of methods names, read left to right; an empty part stands for one that lacks.
+
+    >>> parts("few-shot(2) + lora(rank=4)")
+    ['few-shot(2)', 'lora(rank=4)']
+    """
+    return [part.strip() for part in _PLUS.split(text)]
 
 
 def build(kind: Kind, text: str, **context: Any) -> Any:

@@ -106,7 +106,7 @@ def test_check_counts_only_the_demonstrations_that_will_be_shown(
     [
         ({}, ["--rungs", "few-shots(2)"], "did you mean 'few-shot'"),
         ({}, ["--rungs", "zero-shot + one-shot"], "both fill"),
-        ({}, ["--rungs", "lora + full"], "one training method"),
+        ({}, ["--rungs", "lora + full"], "only lora and prompt-tuning can be trained together"),
         ({}, ["--model", "no/such/folder"], "there is no folder"),
         ({}, ["--requests", "0"], "requests is 0"),
         ({}, ["--rungs", ","], "no rung is named"),

@@ -20,8 +20,8 @@ from pathlib import Path
 from stepladder.adaptation.adaptation import Adaptation, sampling_from_json
 from stepladder.adaptation.prompter import Prompter
 from stepladder.adaptation.readers import reader_from_json
+from stepladder.checkpoints import BESIDE, resolve, virtual_ids
 from stepladder.checkpoints import load as load_model
-from stepladder.checkpoints import resolve
 from stepladder.errors import CheckpointError, OutputError
 from stepladder.records import Checkpoint, Endpoint
 
@@ -100,6 +100,11 @@ def load(folder: Path) -> Adaptation:
 
 def _write_weights(checkpoint: Checkpoint, folder: Path, *, merged: bool) -> None:
     if len(checkpoint.adapters) > (0 if merged else 1):
+        if virtual_ids(checkpoint):
+            raise OutputError(
+                "a soft prompt cannot be merged into weights: export the adapter as it is, without "
+                "--merged; one on top of other adapters cannot be exported yet"
+            )
         model, tokenizer = load_model(checkpoint, for_training=True)
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
@@ -109,6 +114,6 @@ def _write_weights(checkpoint: Checkpoint, folder: Path, *, merged: bool) -> Non
     for file in sorted(source.iterdir()):
         if file.is_file() and file.suffix in kinds and file.name != FILE:
             shutil.copyfile(file, folder / file.name)
-    templates = source / "additional_chat_templates"
-    if templates.is_dir():
-        shutil.copytree(templates, folder / templates.name)
+    for name in ("additional_chat_templates", BESIDE):
+        if (source / name).is_dir():
+            shutil.copytree(source / name, folder / name)

@@ -31,8 +31,10 @@ from stepladder.checkpoints.loading import (
 from stepladder.checkpoints.memory import free_bytes
 from stepladder.checkpoints.resolving import EMBEDDED, find_config, resolve
 from stepladder.checkpoints.tokens import PairTokens, encode_pair, encode_prompt, render
+from stepladder.checkpoints.virtual import BESIDE, is_soft_prompt, new_virtual_ids, virtual_ids
 
 __all__ = [
+    "BESIDE",
     "DTYPES",
     "EMBEDDED",
     "Loaded",
@@ -45,14 +47,17 @@ __all__ = [
     "fingerprint",
     "free_bytes",
     "is_address",
+    "is_soft_prompt",
     "load",
     "load_tokenizer",
     "model_from_json",
     "model_to_json",
+    "new_virtual_ids",
     "open_encoder",
     "out_of_memory",
     "quiet",
     "read_address",
     "render",
     "resolve",
+    "virtual_ids",
 ]

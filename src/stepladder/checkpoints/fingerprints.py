@@ -22,6 +22,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from stepladder.checkpoints.folders import ADAPTER_CONFIG, WEIGHTS, read_json, weight_files
+from stepladder.checkpoints.virtual import BESIDE
 from stepladder.records import Json, content_hash
 
 _SETTINGS = (
@@ -49,14 +50,14 @@ def fingerprint(folder: Path, *, allow_pickle: bool = False, read_again: bool = 
     """The content hash of a checkpoint's or an adapter's folder. With `read_again` every byte is
     read, also where the hash of a file is remembered: a disk can fail without a new time."""
     if (folder / ADAPTER_CONFIG).is_file():
-        return content_hash(
-            {
-                ADAPTER_CONFIG: _adapter_settings(folder),
-                "weights": _hashes(
-                    folder, weight_files(folder, allow_pickle=allow_pickle), read_again
-                ),
-            }
-        )
+        found: dict[str, object] = {
+            ADAPTER_CONFIG: _adapter_settings(folder),
+            "weights": _hashes(folder, weight_files(folder, allow_pickle=allow_pickle), read_again),
+        }
+        if (folder / BESIDE / ADAPTER_CONFIG).is_file():
+            beside = folder / BESIDE
+            found[BESIDE] = fingerprint(beside, allow_pickle=allow_pickle, read_again=read_again)
+        return content_hash(found)
     present = [folder / name for name in _SETTINGS if (folder / name).is_file()]
     present += sorted(folder.glob("additional_chat_templates/*.jinja"))
     return content_hash(

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from stepladder.checkpoints.virtual import is_soft_prompt, soft_prompt_folder
 from stepladder.errors import CheckpointError, MissingExtraError
 from stepladder.records import Checkpoint
 
@@ -47,7 +48,8 @@ def load(checkpoint: Checkpoint, *, dtype: str = "float32", for_training: bool =
     """Loads a checkpoint onto the CPU.
 
     All adapters but the last are merged into the weights; the last stays a peft adapter, so that
-    it can be switched off. With `for_training` it is merged too: a new one then trains on top.
+    it can be switched off. With `for_training` it is merged too: a new one then trains on top. A
+    soft prompt lies in the input embeddings (`soft_prompt`) either way.
     Raises CheckpointError for what transformers or peft cannot load, MissingExtraError without
     them.
     """
@@ -205,9 +207,15 @@ def _with_adapters(model: Any, checkpoint: Checkpoint, *, merge_last: bool) -> A
         return model
     from peft import PeftModel
 
+    from stepladder.checkpoints.soft_prompt import put_on
+
     for position, adapter in enumerate(checkpoint.adapters, start=1):
         with quiet(), _explained(checkpoint, f"adapter {adapter.folder}"):
-            model = PeftModel.from_pretrained(model, str(adapter.folder), local_files_only=True)
-            if merge_last or position < len(checkpoint.adapters):
-                model = model.merge_and_unload()
+            if not is_soft_prompt(adapter.folder):
+                model = PeftModel.from_pretrained(model, str(adapter.folder), local_files_only=True)
+                if merge_last or position < len(checkpoint.adapters):
+                    model = model.merge_and_unload()
+            soft = soft_prompt_folder(adapter.folder)
+            if soft is not None:
+                put_on(model, soft)
     return model

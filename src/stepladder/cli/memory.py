@@ -46,6 +46,7 @@ def memory(
 
     from stepladder.errors import TaskError
     from stepladder.forecast import Batch, foretell, read_config, within
+    from stepladder.training import virtual_tokens
 
     room = None if gpu is None else _bytes(gpu)
     told = max(1, length // 8) if answer is None else answer
@@ -58,10 +59,11 @@ def memory(
     found: dict[str, tuple[Forecast, Forecast | None]] = {}
     for name, chosen in methods.items():
         rehearse = partial(foretell, config, chosen, autocast=autocast)
-        forecast = rehearse(shape)
+        more = virtual_tokens(chosen)  # of a soft prompt, before those of the row
+        forecast = rehearse(shape._replace(prompt=shape.prompt + more))
         fits: Forecast | None = forecast
         if room is not None and forecast.peak > room:
-            fits = within(room, shape._replace(rows=batch // 2), rehearse)
+            fits = within(room, forecast.batch._replace(rows=batch // 2), rehearse)
         found[name] = forecast, fits
     console = Console()
     console.print(_table(found))
@@ -79,10 +81,12 @@ def memory(
 def _methods(text: str) -> dict[str, TrainingMethod]:
     from stepladder import registry
     from stepladder.errors import RungError
+    from stepladder.training import Together, build_method
 
-    methods = {name: registry.build("methods", name) for name in registry.split(text)}
+    methods = {name: build_method(name) for name in registry.split(text)}
     for name, method in methods.items():
-        if method.fills is not None:
+        parts = method.methods if isinstance(method, Together) else (method,)
+        if any(part.fills is not None for part in parts):
             raise RungError(f"'{name}' trains nothing; give lora(rank=32) or full")
     if not methods:
         raise RungError("--method names nothing; give lora(rank=32) or full")

@@ -10,6 +10,7 @@
 The tokenizer is loaded with the first prompt, the weights with the first one that fits. In float32
 greedy tokens equal those of asking one by one, except after a step whose two best logits all but
 tie (`near_ties` counts them). Of the checkpoint's own generation settings only its token ids act.
+A soft prompt is tokens before each prompt (`checkpoints.virtual`), the root of the prefix tree.
 Where memory runs out, what was at work is asked again with half as many tokens at once.
 
 Three runners do the work: `decode` for decoders on the shared path, `plain` for those that `proof`
@@ -33,6 +34,7 @@ from stepladder.checkpoints import (
     load_tokenizer,
     out_of_memory,
     render,
+    virtual_ids,
 )
 from stepladder.engines.asking import Answer, Ask, Runner, cut_at_stop, pieces
 from stepladder.engines.batching import Request, gather
@@ -100,6 +102,7 @@ class HFEngine:
         self.checkpoint = checkpoint
         self.dtype = dtype
         self.merged = merged
+        self._virtual = virtual_ids(checkpoint)
         self._budget = Budget(batch_tokens)
         self._prefix_bytes = prefix_bytes
         self._tokenizer: PreTrainedTokenizerBase | None = None
@@ -222,7 +225,9 @@ class HFEngine:
         return render(self.tokenizer, prompt)
 
     def count_tokens(self, prompts: Sequence[Prompt]) -> list[int]:
-        return [len(encode_prompt(self.tokenizer, prompt)) for prompt in prompts]
+        """Those of a soft prompt included."""
+        before = len(self._virtual)
+        return [before + len(encode_prompt(self.tokenizer, prompt)) for prompt in prompts]
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> Iterator[Completion]:
         """Completions as they finish. Equal prompts are asked once, also when drawn, since each
@@ -293,7 +298,10 @@ class HFEngine:
 
     def _requests(self, prompts: Sequence[Prompt]) -> list[Request]:
         tokenizer = self.tokenizer
-        return gather([(render(tokenizer, p), encode_prompt(tokenizer, p)) for p in prompts])
+        before = list(self._virtual)
+        return gather(
+            [(render(tokenizer, p), before + encode_prompt(tokenizer, p)) for p in prompts]
+        )
 
     def _fits(self, request: Request, sampling: Sampling) -> bool:
         """An encoder-decoder's answer has a place of its own; elsewhere it follows the prompt."""
@@ -303,7 +311,8 @@ class HFEngine:
 
     def _pair(self, prompt: Prompt, answer: str) -> PairTokens:
         seq2seq = self.capabilities.encoder_decoder
-        return encode_pair(self.tokenizer, prompt, answer, encoder_decoder=seq2seq)
+        pair = encode_pair(self.tokenizer, prompt, answer, encoder_decoder=seq2seq)
+        return pair._replace(prompt_ids=[*self._virtual, *pair.prompt_ids])
 
     def _needed(self, pair: PairTokens) -> int:
         """Tokens of the context."""

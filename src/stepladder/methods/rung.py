@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from itertools import groupby
 
 from stepladder import registry
 from stepladder.contracts import Method
 from stepladder.errors import RungError
 from stepladder.records import Model
-
-_PLUS = re.compile(r"\+(?![^(]*\))")  # not inside brackets
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +25,11 @@ class Rung:
     def trains(self) -> bool:
         return any(method.fills is None for method in self.methods)
 
+    @property
+    def virtual_tokens(self) -> int:
+        """Of a soft prompt that it trains."""
+        return sum(getattr(method, "virtual_tokens", 0) for method in self.methods)
+
     def check(self, checkpoint: Model) -> None:
         """Refuses what this model cannot do."""
         for method in self.methods:
@@ -36,6 +40,12 @@ class Rung:
                         f"rung '{self.name}' needs a model that {need.name}, "
                         f"which {checkpoint.name} does not; leave it out for this model"
                     )
+        context = checkpoint.capabilities.context
+        if context is not None and self.virtual_tokens >= context:
+            raise RungError(
+                f"rung '{self.name}' has {self.virtual_tokens} virtual tokens, and the context of "
+                f"{checkpoint.name} is {context} tokens; take fewer"
+            )
 
 
 def parse_rung(text: str) -> Rung:
@@ -43,28 +53,35 @@ def parse_rung(text: str) -> Rung:
 
     Raises RungError for an unknown method or setting and for an impossible list.
     """
-    parts = [part.strip() for part in _PLUS.split(text)]
+    parts = registry.parts(text)
     if not all(parts):
         raise RungError(f"rung '{text}': a method is missing beside a '+'")
     methods = tuple(registry.build("methods", part) for part in parts)
     filled: dict[str, str] = {}
-    trained: str | None = None
     for part, method in zip(parts, methods, strict=True):
         if method.fills is None:
-            if trained is not None:
-                raise RungError(
-                    f"rung '{text}': both {trained} and {part} train; "
-                    "a rung has one training method for now, so make two rungs of it"
-                )
-            trained = part
-        elif method.fills in filled:
+            continue
+        if method.fills in filled:
             raise RungError(
                 f"rung '{text}': {filled[method.fills]} and {part} both fill the "
                 f"{method.fills}; leave one out"
             )
         else:
             filled[method.fills] = part
-    return Rung(" + ".join(" ".join(part.split()) for part in parts), _applied(methods))
+    name = " + ".join(" ".join(part.split()) for part in parts)
+    return Rung(name, tuple(_joint(text, _applied(methods))))
+
+
+def _joint(text: str, methods: tuple[Method, ...]) -> Iterator[Method]:
+    """Neighbours that train, as the one training that they are."""
+    for trains, run in groupby(methods, key=lambda method: method.fills is None):
+        some = list(run)
+        if trains and len(some) > 1:
+            from stepladder.methods.joint import joined
+
+            yield joined(text, some)
+        else:
+            yield from some
 
 
 def _applied(methods: tuple[Method, ...]) -> tuple[Method, ...]:

@@ -7,12 +7,13 @@ A method renders its training rows through the prompter that stands to its left 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 from stepladder import registry
 from stepladder.adaptation import Adaptation
+from stepladder.checkpoints import virtual_ids
 from stepladder.contracts import TrainingMethod, Workbench
 from stepladder.errors import RungError
 from stepladder.records import (
@@ -24,11 +25,13 @@ from stepladder.records import (
     Prompt,
     TrainingJob,
 )
-from stepladder.training import learning_rate
+from stepladder.training import Share, learning_rate, virtual_tokens
 
 EPOCHS = 3.0
 UPDATES = 150
 MOST_EPOCHS = 15.0
+
+_NAMES: Mapping[Share, str] = {"adapter": "lora", "all": "full", "prompt": "prompt-tuning"}
 
 
 def check_fit(
@@ -57,7 +60,7 @@ def fit_settings(
 
 def train(
     method: Any,
-    share: Literal["adapter", "all"],
+    share: Share,
     base: Adaptation,
     train: Sequence[Example],
     dev: Sequence[Example],
@@ -65,18 +68,23 @@ def train(
 ) -> Build:
     """Renders the rows, settles what was left open (the learning rate by the model's width, the
     epochs by the number of rows), and has the bench train."""
-    name = "lora" if share == "adapter" else "full"
+    name = _NAMES[share]
+    checkpoint = weights(base)
+    if virtual_ids(checkpoint) and (share != "adapter" or virtual_tokens(method)):
+        raise RungError(
+            f"{name} cannot be trained behind a soft prompt, which would be lost; put it first"
+        )
     if not train:
         raise RungError(f"{name} needs training rows, and the task has none; give data.train")
     check_rows(base, train)
     pairs = _pairs(base, _learned(base, train))
     if not pairs:
         raise RungError(f"{name}: all training rows are shown and held apart; show fewer")
-    fit, checkpoint = settled_fit(method, len(pairs)), weights(base)
+    fit = settled_fit(method, len(pairs))
     if method.lr is None:
         fit = replace(fit, learning_rate=learning_rate(checkpoint, share))
     job = TrainingJob(
-        method=registry.describe(name, method),
+        method=described(name, method),
         checkpoint=checkpoint,
         train=pairs,
         dev=_pairs(base, dev),
@@ -91,6 +99,12 @@ def _learned(base: Adaptation, train: Sequence[Example]) -> list[Example]:
     shown = base.prompter.demonstrations
     apart = {d.id for d in shown.pool} if shown and shown.apart else frozenset()
     return [row for row in train if row.id not in apart]
+
+
+def described(name: str, method: Any) -> str:
+    """As a job names a method, or methods that are trained together."""
+    own = getattr(method, "describe", None)
+    return registry.describe(name, method) if own is None else str(own())
 
 
 def check_rows(base: Adaptation, train: Sequence[Example]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from stepladder.checkpoints import BESIDE
 from stepladder.engines.sameness import Sameness
 from stepladder.records import Checkpoint, Model, Score
 from stepladder.study.summary import RungSummary, Summary
@@ -17,6 +18,11 @@ _LOAD_WHOLE = """\
 from transformers import AutoModelForCausalLM
 
 model = AutoModelForCausalLM.from_pretrained("this-folder", dtype="float32")"""
+
+_BESIDE = (
+    f"The folder `{BESIDE}` is the other half: a soft prompt that was trained jointly with this "
+    "LoRA. peft loads either alone, and refuses both in one model; Stepladder loads both."
+)
 
 
 def model_card(
@@ -69,10 +75,17 @@ def model_card(
             loads,
             "```",
             "",
+            *([_BESIDE, ""] if _has_prompt_beside(checkpoint) else []),
             f"Without Stepladder the prompt must be rendered as `stepladder.json` describes it. "
             f"Base model: `{rung.model}`; its licence holds for what is derived from it.",
             "",
         ]
+    )
+
+
+def _has_prompt_beside(checkpoint: Model) -> bool:
+    return isinstance(checkpoint, Checkpoint) and any(
+        (adapter.folder / BESIDE).is_dir() for adapter in checkpoint.adapters
     )
 
 

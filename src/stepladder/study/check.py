@@ -120,11 +120,13 @@ class _Tokenizers:
         counts = self.engine(checkpoint).count_tokens(prompts)
         return about_four_letters(checkpoint, prompts) if counts is None else counts
 
-    def fit(self, task: Task, adaptation: Adaptation) -> tuple[Adaptation, str | None]:
+    def fit(
+        self, task: Task, adaptation: Adaptation, kept_free: int
+    ) -> tuple[Adaptation, str | None]:
         """As a climb fits a rung to the context, but for the test items alone: a rung that also
         trains on its prompts may come to show fewer demonstrations still."""
         engine = self.engine(adaptation.checkpoint)
-        return fit_to_context(adaptation, engine, [e.query for e in task.test])
+        return fit_to_context(adaptation, engine, [e.query for e in task.test], kept_free)
 
 
 def _examples(

@@ -22,6 +22,7 @@ from stepladder.adaptation import (
     TextReader,
 )
 from stepladder.adaptation.prompter import instruct
+from stepladder.checkpoints import virtual_ids
 from stepladder.contracts import Engine
 from stepladder.errors import EngineError, RungError, TrainingError
 from stepladder.ledger import StudyLog
@@ -179,7 +180,12 @@ class Climber:
             if method.fills is not None:
                 rows = (*task.test, *((*task.train, *task.dev) if planned.rung.trains else ()))
                 engine = self.engine(adaptation.checkpoint)
-                adaptation, note = fit_to_context(adaptation, engine, [r.query for r in rows])
+                adaptation, note = fit_to_context(
+                    adaptation,
+                    engine,
+                    [r.query for r in rows],
+                    kept_free=virtual_tokens_to_come(planned.rung, adaptation),
+                )
                 notes += [note] if note else []
         for built in self.bench.builds:
             notes += built.log.get("notes", [])
@@ -303,10 +309,18 @@ def _reader(task: Task) -> TextReader | LabelReader:
     return LabelReader(task.labels) if task.labels else TextReader()
 
 
+def virtual_tokens_to_come(rung: Rung, adaptation: Adaptation) -> int:
+    """Of a soft prompt that the rung trains and this adaptation does not have yet."""
+    checkpoint = adaptation.checkpoint
+    there = 0 if isinstance(checkpoint, Endpoint) else len(virtual_ids(checkpoint))
+    return rung.virtual_tokens if there == 0 else 0
+
+
 def fit_to_context(
-    adaptation: Adaptation, engine: Engine, queries: Sequence[Query]
+    adaptation: Adaptation, engine: Engine, queries: Sequence[Query], kept_free: int = 0
 ) -> tuple[Adaptation, str | None]:
-    """Drops demonstrations, for the whole rung, until every query that fits without them fits.
+    """Drops demonstrations, for the whole rung, until every query that fits without them fits, with
+    so many tokens kept free.
 
     Returns the adaptation and, where some were dropped, a note that says so. None are where tokens
     cannot be counted beforehand: then the server says which prompts do not fit.
@@ -314,7 +328,7 @@ def fit_to_context(
     shown, capabilities = adaptation.prompter.demonstrations, engine.capabilities
     if shown is None or capabilities.context is None:
         return adaptation, None
-    room = capabilities.context
+    room = capabilities.context - kept_free
     if not capabilities.encoder_decoder:
         room -= adaptation.sampling.max_new_tokens
     bare = adaptation.prompter.with_shots(0)

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from stepladder.adaptation import Adaptation
 from stepladder.adaptation.export import save
+from stepladder.checkpoints import is_soft_prompt
 from stepladder.engines.hf import HFEngine
 from stepladder.engines.sameness import Sameness, hold, observe
 from stepladder.errors import (
@@ -118,7 +119,7 @@ def _held(
     written = Adaptation.load(folder).checkpoint
     assert isinstance(written, Checkpoint)
     forms = {"as written": HFEngine(written)}
-    if written.adapters:
+    if written.adapters and not is_soft_prompt(written.adapters[-1].folder):
         forms["merged into its base"] = HFEngine(written, merged=True)
     for form, engine in forms.items():
         with closing(engine):

@@ -20,15 +20,15 @@ from stepladder.ledger import Event
 from stepladder.methods import Rung
 from stepladder.methods.tuning import check_rows, settled_fit
 from stepladder.records import Build, Endpoint, Example, Json, Model, Prompt, TrainingJob
-from stepladder.study.climb import Climbed, base_adaptation
+from stepladder.study.climb import Climbed, base_adaptation, virtual_tokens_to_come
 from stepladder.study.plan import Plan, PlannedRung
 from stepladder.tasks import OutputsRung, Task
 
 CountTokens = Callable[[Model, Sequence[Prompt]], list[int]]
 MemoryOf = Callable[[TrainingJob], int | None]
 """Foretells the memory of a training."""
-Fit = Callable[[Adaptation], tuple[Adaptation, str | None]]
-"""Drops the demonstrations that do not fit the context, and says so."""
+Fit = Callable[[Adaptation, int], tuple[Adaptation, str | None]]
+"""Drops the demonstrations that do not fit the context but for so many tokens, and says so."""
 
 ANSWERING = 5e9
 """Default FLOPs a second while answering on a processor, batched."""
@@ -232,7 +232,7 @@ def dry_run(
         if method.fills is not None:
             adaptation = method.adapt(adaptation, task.train, task.dev, bench)
             if fit is not None:
-                adaptation, note = fit(adaptation)
+                adaptation, note = fit(adaptation, virtual_tokens_to_come(rung, adaptation))
                 notes += [note] if note else []
         else:
             trainer: TrainingMethod = method  # type: ignore[assignment]

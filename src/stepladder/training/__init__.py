@@ -13,6 +13,15 @@ Importing this room loads no torch.
 
 from stepladder.training.process import run_job
 from stepladder.training.progress import Progress
-from stepladder.training.rates import learning_rate
+from stepladder.training.rates import Share, learning_rate
+from stepladder.training.together import Together, build_method, virtual_tokens
 
-__all__ = ["Progress", "learning_rate", "run_job"]
+__all__ = [
+    "Progress",
+    "Share",
+    "Together",
+    "build_method",
+    "learning_rate",
+    "run_job",
+    "virtual_tokens",
+]

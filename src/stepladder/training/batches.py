@@ -49,13 +49,16 @@ def encode(
     *,
     encoder_decoder: bool,
     context: int | None,
+    before: tuple[int, ...] = (),
 ) -> Encoded:
-    """Rows over `context` tokens (of the prompt alone for encoder-decoders) are left out rather
-    than cut, since a row cut at its end teaches an answer without an end."""
+    """`before`: ids that stand before every prompt.
+
+    Rows over `context` tokens (of the prompt alone for encoder-decoders) are left out rather than
+    cut, since a row cut at its end teaches an answer without an end."""
     rows, too_long = [], []
     for position, (prompt, answer) in enumerate(pairs):
         ids = encode_pair(tokenizer, prompt, answer, encoder_decoder=encoder_decoder)
-        row = Row(tuple(ids[0]), tuple(ids[1]))
+        row = Row((*before, *ids[0]), tuple(ids[1]))
         counted = len(row.prompt) if encoder_decoder else row.size
         if context is not None and counted > context:
             too_long.append(position)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,11 +24,10 @@ from typing import Any, NamedTuple
 import torch
 from transformers import EarlyStoppingCallback, PrinterCallback, TrainingArguments, set_seed
 
-from stepladder import registry
-from stepladder.contracts import TrainingMethod
+from stepladder.contracts import BeginsFromText, TrainingMethod
 from stepladder.errors import TrainingError
 from stepladder.records import Json, TrainingJob
-from stepladder.training.batches import Encoded
+from stepladder.training.batches import Encoded, Row
 from stepladder.training.foresight import (
     TIMED_ROWS,
     collator_for,
@@ -41,6 +41,7 @@ from stepladder.training.loop import Reports, StepladderTrainer
 from stepladder.training.memory import MemoryMeter
 from stepladder.training.precision import choose
 from stepladder.training.progress import Reporter
+from stepladder.training.together import Together, build_method
 from stepladder.training.workfolder import WorkFolder
 
 _LONGEST_STRETCH = 250
@@ -78,7 +79,7 @@ def fit(
     Goes on from the newest checkpoint in `work`, if there is one. Raises TrainingError where no
     row fits the context and where loss or gradient stop being numbers.
     """
-    method: TrainingMethod = registry.build("methods", job.method)
+    method = build_method(job.method)
     train, dev = (encoded(tokenizer, job, pairs) for pairs in (job.train, job.dev))
     if not train.rows:
         raise TrainingError(
@@ -95,6 +96,8 @@ def fit(
         refuse_what_cannot_fit(foreseen, rehearse, model, job)
     set_seed(job.seed)
     model = method.prepare(model)
+    if isinstance(method, BeginsFromText):
+        method.begin(model, _common(train.rows))
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     caches = getattr(model.config, "use_cache", True)
     args = _arguments(job, work, plan, precision, dev=bool(dev.rows))
@@ -105,6 +108,7 @@ def fit(
         train_dataset=train.rows,
         eval_dataset=dev.rows or None,
     )
+    trainer.own_rates = method.own_rates(model) if isinstance(method, Together) else []
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Reports(trainer, reporter, meter))
     if dev.rows and job.fit.patience > 0:
@@ -124,6 +128,12 @@ def _plan(job: TrainingJob, rows: int) -> _Plan:
     epoch = math.ceil(rows / job.fit.batch_size)
     steps = max(1, math.ceil(epoch * job.fit.epochs))
     return _Plan(steps, min(steps, epoch, _LONGEST_STRETCH))
+
+
+def _common(rows: Sequence[Row]) -> list[int]:
+    """The words that all prompts begin with: an instruction, and what is always shown behind it."""
+    shared: Sequence[int] = os.path.commonprefix([row.prompt for row in rows])
+    return [token for token in shared if token >= 0]
 
 
 def _settled_precision(model: Any, work: WorkFolder) -> str:

@@ -15,8 +15,13 @@ from typing import Any
 
 import torch
 
-from stepladder import registry
-from stepladder.checkpoints import free_bytes, load_tokenizer, quiet
+from stepladder.checkpoints import (
+    free_bytes,
+    load_tokenizer,
+    new_virtual_ids,
+    quiet,
+    virtual_ids,
+)
 from stepladder.contracts import TrainingMethod
 from stepladder.errors import StepladderError, TrainingError
 from stepladder.forecast import (
@@ -32,6 +37,7 @@ from stepladder.records import Prompt, TrainingJob
 from stepladder.training.batches import Collator, Encoded, Row, by_length, encode
 from stepladder.training.memory import in_words
 from stepladder.training.precision import choose
+from stepladder.training.together import build_method, virtual_tokens
 
 Rehearsal = Callable[[Batch], Forecast]
 
@@ -52,7 +58,7 @@ def foresee(job: TrainingJob) -> Forecast | None:
     with quiet():
         model = empty_model(read_config(str(job.checkpoint.folder)))
     batch = collator_for(model, tokenizer, job)(longest(train, job))
-    method: TrainingMethod = registry.build("methods", job.method)
+    method = build_method(job.method)
     precision = choose(model, rows=TIMED_ROWS).name
     return foretold(rehearsal(model, method, precision), batch, job)
 
@@ -60,7 +66,14 @@ def foresee(job: TrainingJob) -> Forecast | None:
 def encoded(tokenizer: Any, job: TrainingJob, pairs: Sequence[tuple[Prompt, str]]) -> Encoded:
     """Pairs as the job's model reads them."""
     able = job.checkpoint.capabilities
-    return encode(tokenizer, pairs, encoder_decoder=able.encoder_decoder, context=able.context)
+    new = new_virtual_ids(virtual_tokens(build_method(job.method)))
+    return encode(
+        tokenizer,
+        pairs,
+        encoder_decoder=able.encoder_decoder,
+        context=able.context,
+        before=virtual_ids(job.checkpoint) or new,
+    )
 
 
 def collator_for(model: Any, tokenizer: Any, job: TrainingJob) -> Collator:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import Trainer, TrainerCallback
 
 from stepladder.errors import TrainingError
 from stepladder.training.batches import IGNORED, LengthGroups, by_length
 from stepladder.training.memory import MemoryMeter
 from stepladder.training.progress import Reporter
+from stepladder.training.workfolder import TRAINED
 
 
 class StepladderTrainer(Trainer):
@@ -21,6 +24,19 @@ class StepladderTrainer(Trainer):
 
     last_loss: float | None = None
     """Of the last update."""
+    own_rates: Sequence[tuple[torch.nn.Parameter, float]] = ()
+    """Parameters with a highest learning rate of their own."""
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        if self.optimizer is None and self.own_rates:
+            own = {id(parameter) for parameter, _ in self.own_rates}
+            whole: Any = self.model
+            rest = [p for p in whole.parameters() if p.requires_grad and id(p) not in own]
+            groups: list[Any] = [{"params": rest}]
+            groups += [{"params": [p], "lr": rate} for p, rate in self.own_rates]
+            kind, settings = self.get_optimizer_cls_and_kwargs(self.args, whole)
+            self.optimizer = kind(groups, **settings)
+        return super().create_optimizer(model)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthGroups:
         return LengthGroups(self.train_dataset, self.args.train_batch_size, self.args.seed)  # type: ignore[arg-type]
@@ -66,6 +82,26 @@ class StepladderTrainer(Trainer):
     def load_weights(self, checkpoint: Path) -> None:
         """A checkpoint's weights into the model."""
         self._load_from_checkpoint(str(checkpoint))
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """What is trained and nothing else, whatever the method."""
+        assert output_dir is not None
+        Path(output_dir).mkdir(parents=True, exist_ok=True)
+        whole: Any = self.model
+        state = {n: p.detach() for n, p in whole.named_parameters() if p.requires_grad}
+        save_file(state, Path(output_dir) / TRAINED)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        found = load_file(Path(resume_from_checkpoint) / TRAINED)
+        whole: Any = self.model if model is None else model
+        with torch.no_grad():
+            for name, parameter in whole.named_parameters():
+                if parameter.requires_grad:
+                    parameter.copy_(found[name])
+
+    def _load_best_model(self) -> None:
+        assert self.state.best_model_checkpoint is not None
+        self._load_from_checkpoint(self.state.best_model_checkpoint)
 
     def _hold(self, value: float, what: str) -> None:
         if not math.isfinite(value):

@@ -26,11 +26,17 @@ _POWER = 0.781
 _NARROW = 512
 _OF_NARROW = {"adapter": 8e-3, "all": 1e-3}
 _OF_NARROW_SEQ2SEQ = {"adapter": 3e-3, "all": 1e-3}
+_OF_PROMPT = 0.1
+
+Share = Literal["adapter", "all", "prompt"]
+"""What is trained: low-rank adapters, all weights, or a soft prompt."""
 
 
-def learning_rate(checkpoint: Checkpoint, share: Literal["adapter", "all"]) -> float:
+def learning_rate(checkpoint: Checkpoint, share: Share) -> float:
     """The peak learning rate for AdamW, to two digits; of the anchor's width where the
     configuration names no width."""
+    if share == "prompt":
+        return _OF_PROMPT
     width = hidden_size(checkpoint) or _ANCHOR
     if width < _NARROW:
         seq2seq = checkpoint.capabilities.encoder_decoder

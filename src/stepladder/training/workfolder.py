@@ -35,6 +35,9 @@ from stepladder.records import (
     prompt_from_json,
 )
 
+TRAINED = "trained.safetensors"
+"""A checkpoint's file of the parameters that are trained, by name."""
+
 
 @dataclass(frozen=True, slots=True)
 class WorkFolder:
@@ -163,7 +166,10 @@ def _taken(lock: int) -> bool:
 
 
 def _is_whole(checkpoint: Path) -> bool:
-    # The Trainer writes trainer_state.json after everything else.
+    # The Trainer writes trainer_state.json after everything else. An older Stepladder's weights
+    # have another name, and are trained anew.
+    if not (checkpoint / TRAINED).is_file():
+        return False
     try:
         json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError):

@@ -1,0 +1,104 @@
+"""Prompt tuning: vectors before every prompt are trained, the model stays as it is.
+
+    PromptTuning(20).adapt(base, train, dev, bench).checkpoint.adapters[-1].folder
+
+Lester et al., "The Power of Scale for Parameter-Efficient Prompt Tuning" (arXiv 2104.08691), whose
+section 3.2 compares the beginnings. An encoder-decoder's encoder reads the vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from stepladder.adaptation import Adaptation
+from stepladder.contracts import Workbench
+from stepladder.errors import RungError
+from stepladder.methods import tuning
+from stepladder.records import Adapter, Capabilities, Example, FitSettings
+
+
+@dataclass(frozen=True)
+class PromptTuning:
+    """A soft prompt on top of the checkpoint."""
+
+    n: int = 20
+    """Virtual tokens."""
+    init: Literal["instruction", "vocabulary", "random"] = "instruction"
+    """What they begin as: the words that all training prompts begin with (the instruction), again
+    and again as need be; words drawn from the vocabulary; or noise as wide as the words are."""
+    epochs: float | None = None
+    """Passes over the training rows at most; without it 3, or more where rows are few."""
+    lr: float | None = None
+    """The highest learning rate; without it one for soft prompts, far above a LoRA's."""
+    batch_size: int = 8
+    """Rows an update."""
+    patience: int = 2
+    """Looks at dev without a lower loss before training stops; 0 never stops."""
+
+    fills: ClassVar[str | None] = None
+    requires: ClassVar[Capabilities] = Capabilities(trains=True)
+
+    def __post_init__(self) -> None:
+        if self.n < 1:
+            raise RungError(f"prompt-tuning: n is {self.n}; give 1 or more (20 is the default)")
+        tuning.check_fit("prompt-tuning", self.epochs, self.lr, self.batch_size, self.patience)
+
+    @property
+    def virtual_tokens(self) -> int:
+        return self.n
+
+    def fit_settings(self) -> FitSettings:
+        return tuning.fit_settings(self.epochs, self.lr, self.batch_size, self.patience)
+
+    def adapt(
+        self,
+        base: Adaptation,
+        train: Sequence[Example],
+        dev: Sequence[Example],
+        bench: Workbench,
+    ) -> Adaptation:
+        build = tuning.train(self, "prompt", base, train, dev, bench)
+        checkpoint = tuning.weights(base)
+        adapters = (*checkpoint.adapters, Adapter(build.folder, build.fingerprint))
+        return replace(base, checkpoint=replace(checkpoint, adapters=adapters))
+
+    def prepare(self, model: Any) -> Any:
+        """The model with a soft prompt in its input embeddings, all else frozen but for an adapter
+        that was put on before."""
+        import torch
+
+        from stepladder.checkpoints.soft_prompt import lay
+
+        if not hasattr(model, "peft_config"):
+            model.requires_grad_(False)
+        words = model.get_input_embeddings()
+        drawn = torch.randint(0, words.num_embeddings, (self.n,), device=words.weight.device)
+        vectors = words(drawn).detach().clone()
+        if self.init == "random":
+            vectors = torch.randn_like(vectors) * vectors.std()
+        lay(model, vectors)
+        return model
+
+    def begin(self, model: Any, ids: Sequence[int]) -> None:
+        """Where it begins as the instruction, and there is one, it gets the words' vectors."""
+        import torch
+
+        from stepladder.checkpoints.soft_prompt import soft_prompt
+
+        prompt = soft_prompt(model)
+        if self.init != "instruction" or not ids or prompt is None:
+            return
+        chosen = torch.tensor(list(islice(cycle(ids), self.n)), device=prompt.vectors.device)
+        with torch.no_grad():
+            prompt.vectors.copy_(prompt.words(chosen))
+
+    def save(self, model: Any, folder: Path) -> None:
+        """Beside an adapter that was written before, else on its own."""
+        from stepladder.checkpoints import BESIDE
+        from stepladder.checkpoints.soft_prompt import write
+
+        write(model, folder / BESIDE if any(folder.iterdir()) else folder)

@@ -1,0 +1,244 @@
+"""Soft prompts and joint trainings: what is trained, written, loaded and refused."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stepladder.adaptation import Adaptation, Prompter
+from stepladder.adaptation.export import save
+from stepladder.checkpoints import fingerprint, load, resolve, virtual_ids
+from stepladder.engines.hf import HFEngine
+from stepladder.errors import CheckpointError, OutputError, RungError
+from stepladder.ledger import Ledger, StudyLog
+from stepladder.methods import parse_rung
+from stepladder.records import Checkpoint, Example, Prompt, Query, Sampling
+from stepladder.study.bench import StudyBench
+from stepladder.study.watch import Silent
+
+torch = pytest.importorskip("torch")
+
+TRAIN = tuple(Example(f"r{i}", f"cat {i}", (f"dog {i}",)) for i in range(8))
+QUERIES = [Query(f"q{i}", f"the cat {i}") for i in range(5)]
+SOFT = "prompt-tuning(5, epochs=2, lr=0.3)"
+JOINT = "lora(rank=2, epochs=2, lr=1e-2) + prompt-tuning(5, epochs=2, lr=0.3)"
+SAMPLING = Sampling(max_new_tokens=6)
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudyLog]:
+    with Ledger.open(tmp_path_factory.mktemp("soft") / "ledger.db") as ledger:
+        yield ledger.start("soft", {})
+
+
+@pytest.fixture(params=["tiny_llama", "tiny_t5"])
+def base(request: pytest.FixtureRequest) -> Adaptation:
+    folder: Path = request.getfixturevalue(request.param)
+    return Adaptation(resolve(str(folder)), Prompter("Change it."), sampling=SAMPLING)
+
+
+def adapted(text: str, base: Adaptation, log: StudyLog) -> tuple[Adaptation, StudyBench]:
+    bench = StudyBench(log, 0, Silent(), before_training=gc.collect)
+    for method in parse_rung(text).methods:
+        base = method.adapt(base, TRAIN, (), bench)
+    return base, bench
+
+
+def answers(adaptation: Adaptation) -> dict[str, str]:
+    engine = HFEngine(adaptation.checkpoint)
+    return {g.id: g.text for g in adaptation.generate(engine, QUERIES)}
+
+
+def scores(adaptation: Adaptation) -> float:
+    """Log-likelihood of an answer to every query, summed."""
+    pairs = [(adaptation.prompter.render(query), "a dog") for query in QUERIES]
+    return sum(found.total for found in HFEngine(adaptation.checkpoint).log_likelihood(pairs))
+
+
+def tensors(model: Any) -> dict[str, Any]:
+    return {name: p.detach().clone() for name, p in model.named_parameters()}
+
+
+@pytest.mark.parametrize("rung", [SOFT, JOINT])
+def test_saved_and_loaded_it_answers_the_same_and_otherwise_than_the_base(
+    rung: str, base: Adaptation, log: StudyLog, tmp_path: Path
+) -> None:
+    tuned, bench = adapted(rung, base, log)
+    before = fingerprint(base.checkpoint.folder)
+    save(tuned, tmp_path / "out", "")
+    loaded = Adaptation.load(tmp_path / "out")
+    assert loaded.checkpoint.identity == tuned.checkpoint.identity != base.checkpoint.identity
+    assert virtual_ids(loaded.checkpoint) == (-1, -2, -3, -4, -5)
+    assert answers(loaded) == answers(tuned)
+    assert scores(loaded) == scores(tuned)
+    assert abs(scores(tuned) - scores(base)) > 1e-2
+    assert fingerprint(base.checkpoint.folder) == before
+    width = 32
+    lora = bench.builds[-1].trainable - 5 * width
+    assert lora == 0 if rung == SOFT else lora > 0
+
+
+def test_peft_itself_gives_the_same_tokens(base: Adaptation, log: StudyLog) -> None:
+    from peft import PeftModel
+
+    tuned, _ = adapted(SOFT, base, log)
+    engine = HFEngine(tuned.checkpoint)
+    prompts = [base.prompter.render(query) for query in QUERIES]
+    found = {c.index: c for c in engine.generate(prompts, SAMPLING)}
+    assert engine.path.name == ("encoder-decoder" if _seq2seq(base) else "shared")
+    plain, tokenizer = load(base.checkpoint)
+    model = PeftModel.from_pretrained(plain, str(tuned.checkpoint.adapters[0].folder))
+    for index, prompt in enumerate(prompts):
+        ids = torch.tensor([tokenizer(prompt.text)["input_ids"]])
+        mask = torch.ones_like(ids)
+        with torch.inference_mode():
+            out = model.generate(
+                input_ids=ids, attention_mask=mask, max_new_tokens=6, do_sample=False
+            )[0].tolist()
+        new = out[1:] if _seq2seq(base) else out[ids.shape[1] :]
+        written = list(found[index].tokens)
+        assert new[: len(written)] == written
+        assert found[index].tokens_in == ids.shape[1] + 5
+
+
+def test_scores_and_the_plain_path_agree_with_the_shared_one(
+    base: Adaptation, log: StudyLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tuned, _ = adapted(JOINT, base, log)
+    pairs = [(base.prompter.render(query), "a dog") for query in QUERIES]
+    fast = HFEngine(tuned.checkpoint)
+    shared = [found.total for found in fast.log_likelihood(pairs)]
+    for way in ("_shared", "_seq2seq"):
+        monkeypatch.setattr(HFEngine, way, lambda self, base: (None, "for the test"))
+    slow = HFEngine(tuned.checkpoint)
+    assert [found.total for found in slow.log_likelihood(pairs)] == pytest.approx(shared, abs=1e-3)
+    prompts = [prompt for prompt, _ in pairs]
+    answers = [{c.index: c.tokens for c in e.generate(prompts, SAMPLING)} for e in (fast, slow)]
+    assert answers[0] == answers[1]
+    assert slow.path.name == "generate"
+
+
+def test_a_joint_training_moves_both_parts_and_no_weight_of_the_base(
+    base: Adaptation, log: StudyLog
+) -> None:
+    tuned, bench = adapted(JOINT, base, log)
+    (build,) = bench.builds
+    model = load(tuned.checkpoint).model
+    found = tensors(model)
+    soft = {n: p for n, p in found.items() if n.endswith(".vectors")}
+    moved = {n: p for n, p in found.items() if "lora_B" in n}
+    assert {tuple(p.shape) for p in soft.values()} == {(5, 32)}
+    assert moved
+    assert all(p.abs().sum() > 0 for p in moved.values())  # they begin as zeros
+    words = load(base.checkpoint).model
+    begun = words.get_input_embeddings().weight
+    vectors = next(iter(soft.values()))
+    gaps = torch.cdist(vectors, begun).min(dim=1).values
+    assert (gaps > 1e-3).all()  # they begin as words
+    kept = {
+        n.replace("base_model.model.", "").replace(".base_layer", ""): p for n, p in found.items()
+    }
+    for name, weight in tensors(words).items():
+        inside = kept.get(name, kept.get(name.replace("embed_tokens.", "embed_tokens.words.")))
+        if inside is not None:
+            assert torch.equal(inside, weight), name
+    assert sum(p.numel() for p in (*soft.values(), *moved.values())) < build.trainable
+
+
+@pytest.mark.parametrize("init", ["instruction", "vocabulary", "random"])
+def test_it_begins_as_it_is_told(init: str, tiny_llama: Path) -> None:
+    method: Any = parse_rung(f"prompt-tuning(4, init={init})").methods[0]
+    model = load(resolve(str(tiny_llama))).model
+    words = model.get_input_embeddings().weight.detach().clone()
+    prepared = method.prepare(model)
+    method.begin(prepared, [7, 8, 9])
+    (trained,) = (p for p in prepared.parameters() if p.requires_grad)
+    if init == "instruction":
+        assert torch.equal(trained.detach(), words[[7, 8, 9, 7]])
+    else:
+        near = (trained.detach()[:, None] == words).all(dim=2).any(dim=1)
+        assert bool(near.all()) == (init == "vocabulary")
+
+
+def test_a_lora_trained_later_stands_behind_the_soft_prompt(
+    tiny_llama: Path, log: StudyLog, tmp_path: Path
+) -> None:
+    base = Adaptation(resolve(str(tiny_llama)), Prompter("Change it."), sampling=SAMPLING)
+    later, bench = adapted(f"{SOFT} + few-shot(1) + lora(rank=2, epochs=1)", base, log)
+    assert len(bench.builds) == len(later.checkpoint.adapters) == 2
+    assert virtual_ids(later.checkpoint) == (-1, -2, -3, -4, -5)
+    assert abs(scores(later) - scores(base)) > 1e-2
+    with pytest.raises(OutputError, match="soft prompt cannot be merged"):
+        save(later, tmp_path / "out", "")
+
+
+@pytest.mark.parametrize(
+    ("rung", "said"),
+    [
+        ("prompt-tuning(0)", "n is 0; give 1 or more"),
+        (
+            "prompt-tuning(init=nonsense)",
+            "'nonsense' is not one of instruction, vocabulary, random",
+        ),
+        ("prompt-tuning(lr=9)", "prompt-tuning: lr is 9.0"),
+        ("full + lora", "only lora and prompt-tuning can be trained together"),
+        ("lora + lora", "only lora and prompt-tuning can be trained together"),
+        (
+            "lora(epochs=1) + prompt-tuning(epochs=2)",
+            "lora has epochs=1.0 and prompt-tuning epochs=2",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused(rung: str, said: str) -> None:
+    with pytest.raises(RungError, match=said):
+        parse_rung(rung)
+
+
+def test_one_longer_than_the_context_is_refused(tiny_llama: Path) -> None:
+    rung = parse_rung("prompt-tuning(256)")
+    with pytest.raises(RungError, match="256 virtual tokens, and the context of .* is 256 tokens"):
+        rung.check(resolve(str(tiny_llama)))
+
+
+@pytest.mark.parametrize("later", ["full(epochs=1)", "prompt-tuning(2)"])
+def test_what_would_lose_the_soft_prompt_is_refused(
+    later: str, tiny_llama: Path, log: StudyLog
+) -> None:
+    base = Adaptation(resolve(str(tiny_llama)), Prompter("Change it."), sampling=SAMPLING)
+    with pytest.raises(RungError, match="cannot be trained behind a soft prompt"):
+        adapted(f"{SOFT} + few-shot(1) + {later}", base, log)
+
+
+def test_a_soft_prompt_of_another_width_is_refused(
+    tiny_llama: Path, log: StudyLog, tmp_path: Path
+) -> None:
+    from safetensors.torch import save_file
+
+    base = Adaptation(resolve(str(tiny_llama)), Prompter("Change it."), sampling=SAMPLING)
+    tuned, _ = adapted(SOFT, base, log)
+    save(tuned, tmp_path / "out", "")
+    save_file({"prompt_embeddings": torch.zeros(5, 7)}, tmp_path / "out/adapter_model.safetensors")
+    with pytest.raises(CheckpointError, match="should be .virtual tokens, 32."):
+        load(resolve(str(tmp_path / "out")))
+
+
+def test_prompts_that_share_it_share_a_prefix(tiny_llama: Path, log: StudyLog) -> None:
+    """Two prompts that have not a word in common still have the soft prompt."""
+    from stepladder.engines.prefix_tree import Line, grow
+
+    base = Adaptation(resolve(str(tiny_llama)), Prompter("Change it."), sampling=SAMPLING)
+    tuned, _ = adapted(SOFT, base, log)
+    checkpoint = tuned.checkpoint
+    assert isinstance(checkpoint, Checkpoint)
+    engine = HFEngine(checkpoint)
+    requests = engine._requests([Prompt("abc", ()), Prompt("xyz", ())])
+    homes = grow([Line(r.ids, len(r.ids) - 1) for r in requests], cost=0)
+    assert homes[0] is not None and homes[0].path() == virtual_ids(checkpoint)
+
+
+def _seq2seq(base: Adaptation) -> bool:
+    return base.checkpoint.capabilities.encoder_decoder
