@@ -43,6 +43,7 @@ LIBRARIES: dict[str, set[str]] = {
         "torch",
         "transformers",
         "peft",
+        "safetensors",
         "huggingface_hub",
         "sentence_transformers",
         "jinja2",  # chat templates
