@@ -46,6 +46,9 @@ class Example:
     program: str | None = None
     """Python that comes to the answer, for rows to learn from or to show; None where there is none
     and for test rows."""
+    gold: tuple[str, ...] = ()
+    """Texts of the passages in which the answer stands, or names of their sources, to measure
+    retrieval by; no method shows them."""
 
     @property
     def query(self) -> Query:

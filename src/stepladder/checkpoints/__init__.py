@@ -11,9 +11,9 @@ checkpoint in the hub's format, or a peft adapter that names its base. An endpoi
 
 from __future__ import annotations
 
-from stepladder.checkpoints.encoder import open_encoder
+from stepladder.checkpoints.encoder import encoder_identity, open_encoder
 from stepladder.checkpoints.endpoints import is_address, read_address
-from stepladder.checkpoints.fingerprints import fingerprint
+from stepladder.checkpoints.fingerprints import cache_folder, fingerprint
 from stepladder.checkpoints.kept import (
     checkpoint_from_json,
     checkpoint_to_json,
@@ -30,19 +30,33 @@ from stepladder.checkpoints.loading import (
 )
 from stepladder.checkpoints.memory import free_bytes
 from stepladder.checkpoints.resolving import EMBEDDED, find_config, resolve
-from stepladder.checkpoints.tokens import PairTokens, encode_pair, encode_prompt, render
+from stepladder.checkpoints.tokens import (
+    FOUR_CHARACTERS,
+    CountTexts,
+    PairTokens,
+    TokenCounter,
+    encode_pair,
+    encode_prompt,
+    render,
+    token_counter,
+)
 from stepladder.checkpoints.virtual import BESIDE, is_soft_prompt, new_virtual_ids, virtual_ids
 
 __all__ = [
     "BESIDE",
+    "CountTexts",
     "DTYPES",
+    "FOUR_CHARACTERS",
     "EMBEDDED",
     "Loaded",
     "PairTokens",
+    "TokenCounter",
+    "cache_folder",
     "checkpoint_from_json",
     "checkpoint_to_json",
     "encode_pair",
     "encode_prompt",
+    "encoder_identity",
     "find_config",
     "fingerprint",
     "free_bytes",
@@ -59,5 +73,6 @@ __all__ = [
     "read_address",
     "render",
     "resolve",
+    "token_counter",
     "virtual_ids",
 ]

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stepladder.checkpoints.fingerprints import fingerprint
+from stepladder.checkpoints.loading import quiet
 from stepladder.errors import CheckpointError, MissingExtraError
+from stepladder.records import content_hash
 
 
 class SentenceEncoder:
@@ -45,10 +49,22 @@ def open_encoder(name: str) -> SentenceEncoder:
     except ModuleNotFoundError as error:
         raise MissingExtraError("hf", "an encoder for nearest demonstrations") from error
     try:
-        return SentenceEncoder(name, SentenceTransformer(str(name), device="cpu"))
+        with quiet():
+            return SentenceEncoder(name, SentenceTransformer(str(name), device="cpu"))
     except (OSError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CheckpointError(
             f"encoder '{name}' cannot be loaded ({reason}); "
             "give the folder of a sentence encoder, or 'bm25'"
         ) from error
+
+
+def encoder_identity(name: str) -> str:
+    """What tells an encoder's vectors from another's: the content hash of its files where it is a
+    folder, else its name."""
+    folder = Path(name).expanduser()
+    if not (folder / "config.json").is_file():
+        return content_hash(["encoder", name])
+    files = sorted(f for f in folder.rglob("*") if f.suffix in (".json", ".txt", ".model"))
+    texts = [[f.relative_to(folder).as_posix(), sha256(f.read_bytes()).hexdigest()] for f in files]
+    return content_hash(["encoder", fingerprint(folder, allow_pickle=True), texts])

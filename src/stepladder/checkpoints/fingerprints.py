@@ -104,9 +104,14 @@ def _key(file: Path) -> str:
     return "|".join(map(str, parts))
 
 
-def _cache_file() -> Path:
+def cache_folder() -> Path:
+    """Where things are kept that can be made again: in the user's cache."""
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "stepladder" / "fingerprints.json"
+    return Path(root) / "stepladder"
+
+
+def _cache_file() -> Path:
+    return cache_folder() / "fingerprints.json"
 
 
 def _remembered() -> dict[str, str]:

@@ -19,6 +19,7 @@ from stepladder.errors import MetricError, SamplingError, TaskError, nearest_nam
 from stepladder.records import Sampling
 from stepladder.tasks.fields import Template
 from stepladder.tasks.hub import HubData
+from stepladder.tasks.knowledge import KnowledgeSource, find_knowledge
 from stepladder.tasks.outputs import OutputsRung, outputs_file
 from stepladder.tasks.section import Section
 from stepladder.tasks.splits import SPLITS
@@ -77,6 +78,7 @@ class TaskSpec:
     programs: str | None = None
     """The field with a program that comes to the answer; without it they are made from the
     calculator marks of the references, where there are any."""
+    knowledge: KnowledgeSource | None = None
 
 
 def read_spec(
@@ -108,6 +110,7 @@ def read_spec(
         rungs=_rungs(section, folder),
         prices=_prices(section),
         programs=section.text("programs"),
+        knowledge=_knowledge(section, folder),
     )
     section.finish()
     if spec.target is not None and spec.margin is not None:
@@ -157,11 +160,26 @@ def _references(section: Section) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _field_names(section: Section, key: str) -> tuple[str, ...]:
+def _knowledge(section: Section, folder: Path) -> KnowledgeSource | None:
+    value, expected = section.get("knowledge"), "a folder, a document, or a list of these"
+    if value is None:
+        return None
+    given = section.section("knowledge") if isinstance(value, Mapping) else None
+    if given is None:
+        return find_knowledge(_field_names(section, "knowledge", expected), folder)
+    files = _field_names(given, "files", expected)
+    gold, abstain = given.text("gold"), given.text("abstain")
+    given.finish()
+    return find_knowledge(files, folder, gold=gold, abstain=abstain)
+
+
+def _field_names(
+    section: Section, key: str, expected: str = "a field or a list of fields"
+) -> tuple[str, ...]:
     value = section.get(key)
     names = (value.strip(),) if isinstance(value, str) else section.texts(key)
     if not all(names) or not names:
-        raise section.error(key, "a field or a list of fields")
+        raise section.error(key, expected)
     return names
 
 

@@ -18,6 +18,7 @@ from stepladder.records import Example, Sampling, content_hash
 from stepladder.tasks.examples import read_examples
 from stepladder.tasks.files import SUFFIXES, Row, Source, read_source
 from stepladder.tasks.hub import HubData, read_hub
+from stepladder.tasks.knowledge import KnowledgeSource
 from stepladder.tasks.outputs import OutputsRung
 from stepladder.tasks.spec import FilesData, Target, TaskSpec, read_spec
 from stepladder.tasks.splits import SPLITS, make_splits, sample
@@ -50,6 +51,8 @@ class Task:
     """What was decided about the rows, for people to read."""
     path: Path | None = None
     """The task file, where there is one."""
+    knowledge: KnowledgeSource | None = None
+    """The documents that answers may rest on."""
 
     @property
     def deciding(self) -> str:
@@ -59,10 +62,12 @@ class Task:
     @cached_property
     def fingerprint(self) -> str:
         """Content hash of what decides a result: rows, instruction, labels, metrics, target,
-        margin, sampling and seed. Name, notes, prices and rungs are left out."""
+        margin, sampling, seed and knowledge. Name, notes, prices and rungs are left out."""
         settings: list[Any] = [self.instruction, self.labels, self.metrics, self.margin, self.seed]
         settings += [self.target and asdict(self.target), asdict(self.sampling)]
-        return content_hash([settings, *(self.split_fingerprint(split) for split in SPLITS)])
+        known = [self.knowledge.fingerprint] if self.knowledge else []
+        splits = (self.split_fingerprint(split) for split in SPLITS)
+        return content_hash([settings, *splits, *known])
 
     def split(self, name: str) -> tuple[Example, ...]:
         """The examples of `train`, `dev` or `test`."""
@@ -71,9 +76,9 @@ class Task:
     def split_fingerprint(self, name: str) -> str:
         """Content hash of one split's rows, in their order."""
         rows = self.split(name)
-        shown = [[e.program] if e.program else [] for e in rows]
+        more = [[*([e.program] if e.program else []), *([e.gold] if e.gold else [])] for e in rows]
         return content_hash(
-            [[e.id, e.input, e.references, e.group, *p] for e, p in zip(rows, shown, strict=True)]
+            [[e.id, e.input, e.references, e.group, *m] for e, m in zip(rows, more, strict=True)]
         )
 
     @classmethod
@@ -167,6 +172,7 @@ def _task(spec: TaskSpec, sources: Mapping[str, Source], path: Path | None) -> T
         rungs=spec.rungs,
         seed=spec.seed,
         prices=spec.prices,
+        knowledge=spec.knowledge,
         notes=(f"rows: {counts}", *notes),
         path=path,
     )
