@@ -23,6 +23,7 @@ from stepladder.records import (
 
 if TYPE_CHECKING:
     from stepladder.adaptation import Adaptation
+    from stepladder.tasks.knowledge import KnowledgeSource
 
 Floats = NDArray[np.float64]
 
@@ -85,6 +86,11 @@ class Workbench(Protocol):
     """What the study lends to a method. It knows no test example."""
 
     seed: int
+
+    @property
+    def knowledge(self) -> KnowledgeSource | None:
+        """The task's documents, where it has any."""
+        ...
 
     def train(self, job: TrainingJob) -> Build:
         """Trains in a process of its own, or returns the build that the ledger has of the same

@@ -26,6 +26,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
         "zero-shot": "stepladder.methods.prompting:ZeroShot",
         "one-shot": "stepladder.methods.prompting:OneShot",
         "few-shot": "stepladder.methods.prompting:FewShot",
+        "rag": "stepladder.methods.rag:Rag",
         "pal": "stepladder.methods.pal:Pal",
         "lora": "stepladder.methods.lora:Lora",
         "full": "stepladder.methods.full:Full",

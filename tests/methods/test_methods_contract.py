@@ -20,11 +20,17 @@ from stepladder.ledger import Ledger, StudyLog
 from stepladder.records import Example, Query, Sampling
 from stepladder.study.bench import StudyBench
 from stepladder.study.watch import Silent
+from stepladder.tasks.knowledge import find_knowledge
 
 TRAIN = tuple(Example(f"r{i}", f"cat {i}", (f"dog {i}",)) for i in range(12))
 DEV = tuple(Example(f"d{i}", f"cat {i + 20}", (f"dog {i + 20}",)) for i in range(4))
 QUERIES = [Query(f"q{i}", f"the cat {i}") for i in range(3)]
-SETTINGS = {"few-shot": "(2)", "lora": "(rank=2, epochs=1)", "full": "(epochs=1)"}
+SETTINGS = {
+    "few-shot": "(2)",
+    "rag": "(k=1, by=bm25)",
+    "lora": "(rank=2, epochs=1)",
+    "full": "(epochs=1)",
+}
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -47,7 +53,8 @@ def base(tiny_llama: Path) -> Adaptation:
 
 
 def adapted(method: Any, base: Adaptation, log: StudyLog) -> tuple[Adaptation, StudyBench]:
-    bench = StudyBench(log, 0, Silent(), before_training=gc.collect)
+    known = find_knowledge(["rag.md"], Path(__file__).parent)
+    bench = StudyBench(log, 0, Silent(), before_training=gc.collect, knowledge=known)
     return method.adapt(base, TRAIN, DEV, bench), bench
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from stepladder import registry
 from stepladder.cli.app import app
-from stepladder.cli.options import LedgerUrl, Models, Requests, Rungs, TaskFile
+from stepladder.cli.options import Knowledge, LedgerUrl, Models, Requests, Rungs, TaskFile
 
 
 @app.command()
@@ -12,6 +14,7 @@ def check(
     task: TaskFile,
     model: Models = None,
     rungs: Rungs = None,
+    knowledge: Knowledge = None,
     requests: Requests = 100_000,
     ledger: LedgerUrl = "runs/ledger.db",
 ) -> None:
@@ -26,8 +29,11 @@ def check(
     from stepladder.study.check import foresee
     from stepladder.study.plan import make_plan
     from stepladder.tasks import Task
+    from stepladder.tasks.knowledge import with_knowledge
 
     loaded = Task.load(task)
+    if knowledge:
+        loaded = replace(loaded, knowledge=with_knowledge(loaded.knowledge, knowledge))
     plan = make_plan(
         loaded,
         [find_model(m, loaded.sampling) for m in model or ["embedded"]],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from stepladder import registry
 from stepladder.cli.app import app, leave
-from stepladder.cli.options import LedgerUrl, Models, Requests, Rungs, TaskFile
+from stepladder.cli.options import Knowledge, LedgerUrl, Models, Requests, Rungs, TaskFile
 from stepladder.cli.outputs import refuse_unwritable
 from stepladder.cli.progress import Bars
 
@@ -19,6 +20,7 @@ def climb(
     task: TaskFile,
     model: Models = None,
     rungs: Rungs = None,
+    knowledge: Knowledge = None,
     name: Annotated[str | None, typer.Option(help="The study's name in the ledger.")] = None,
     requests: Requests = 100_000,
     go_on: Annotated[
@@ -42,8 +44,11 @@ def climb(
     from stepladder.report import print_table, write_html, write_json
     from stepladder.study import Study
     from stepladder.tasks import Task
+    from stepladder.tasks.knowledge import with_knowledge
 
     loaded = Task.load(task)
+    if knowledge:
+        loaded = replace(loaded, knowledge=with_knowledge(loaded.knowledge, knowledge))
     study = Study(
         loaded,
         [find_model(m, loaded.sampling, allow_pickle=allow_pickle) for m in model or ["embedded"]],

@@ -18,7 +18,7 @@ class Rung:
 
     name: str
     methods: tuple[Method, ...]
-    """As they are applied: left to right, but for a method that fills the reader, which stands
+    """As they are applied: left to right, but that what fills the reader or the evidence stands
     before the demonstrations beside it, since they are shown in its form."""
 
     @property
@@ -85,11 +85,13 @@ def _joint(text: str, methods: tuple[Method, ...]) -> Iterator[Method]:
 
 
 def _applied(methods: tuple[Method, ...]) -> tuple[Method, ...]:
-    """Between one training and the next, what fills the reader comes first."""
+    """Between one training and the next, what fills the reader comes first, then the evidence."""
     order: list[Method] = []
-    start = 0
-    for method in methods:
-        order.insert(start if method.fills == "reader" else len(order), method)
-        if method.fills is None:
-            start = len(order)
+    for trains, run in groupby(methods, key=lambda method: method.fills is None):
+        some = list(run)
+        order += some if trains else sorted(some, key=_turn)
     return tuple(order)
+
+
+def _turn(method: Method) -> int:
+    return {"reader": 0, "evidence": 1}.get(method.fills or "", 2)

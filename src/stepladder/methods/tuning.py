@@ -143,5 +143,5 @@ def epochs_for(rows: int, batch_size: int) -> float:
 
 def _pairs(base: Adaptation, rows: Sequence[Example]) -> tuple[tuple[Prompt, str], ...]:
     """Prompts with what should be written, of the rows of which that is known."""
-    wanted = ((row, base.reader.wanted(row)) for row in rows)
+    wanted = ((row, base.wanted(row)) for row in rows)
     return tuple((base.prompter.render(row.query), text) for row, text in wanted if text)

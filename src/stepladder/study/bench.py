@@ -10,6 +10,7 @@ from pathlib import Path
 from stepladder.ledger import Store
 from stepladder.records import Build, Json, TrainingJob, content_hash
 from stepladder.study.watch import Watcher
+from stepladder.tasks.knowledge import KnowledgeSource
 
 _DECIDE_WEIGHTS = ("torch", "transformers", "peft", "accelerate", "tokenizers")
 
@@ -18,9 +19,15 @@ class StudyBench:
     """Implements contracts.Workbench over the ledger's builds; knows no test example."""
 
     def __init__(
-        self, store: Store, seed: int, watcher: Watcher, before_training: Callable[[], None]
+        self,
+        store: Store,
+        seed: int,
+        watcher: Watcher,
+        before_training: Callable[[], None],
+        knowledge: KnowledgeSource | None = None,
     ) -> None:
         self.seed = seed
+        self.knowledge = knowledge
         self.builds: list[Build] = []
         """Those that the rung at hand used, in order."""
         self.trainings = 0

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from stepladder.adaptation import (
     Adaptation,
+    Evidence,
     LabelReader,
     ProgramReader,
     Prompter,
@@ -28,6 +29,7 @@ from stepladder.errors import EngineError, RungError, TrainingError
 from stepladder.ledger import StudyLog
 from stepladder.methods import Rung
 from stepladder.records import Endpoint, Failure, Generation, Json, Model, ProgramRun, Query
+from stepladder.retrieval import is_index
 from stepladder.study.bench import StudyBench
 from stepladder.study.plan import Plan, PlannedRung
 from stepladder.study.recorded import RecordedEngine
@@ -36,9 +38,7 @@ from stepladder.tasks import OutputsRung, Task, read_outputs
 
 OpenEngine = Callable[[Model], Engine]
 NO_OUTPUT = "no output in the file"
-CONTEXT_NOTE = (
-    "shows {k} of {wanted} demonstrations: more do not fit the context of {context:,} tokens"
-)
+CONTEXT_NOTE = "shows {k} of {wanted} {what}: more do not fit the context of {context:,} tokens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,8 @@ class Climbed:
     """Why it could not be built."""
     owed: Mapping[str, Failure] = field(default_factory=dict)
     """By test id, answers that failed alone for the machine's fault."""
+    evidence: Evidence | None = None
+    """Which passages it is shown; None for a rung that is shown none."""
     halted: bool = False
     """The machine failed while it was asked: all that it has not answered is owed."""
 
@@ -95,7 +97,9 @@ class Climber:
         self._checkpoint: Model | None = None
         self._asked = 0
         self._adaptations: dict[str, Adaptation] = {}
-        self.bench = StudyBench(log, plan.task.seed, watcher, before_training=self.close)
+        self.bench = StudyBench(
+            log, plan.task.seed, watcher, self.close, knowledge=plan.task.knowledge
+        )
 
     @property
     def asked(self) -> int:
@@ -136,7 +140,8 @@ class Climber:
             self.watcher.say(f"{planned.name}: {error}")
             return Climbed(planned, {}, error=str(error))
         self._adaptations[planned.name] = adaptation
-        return Climbed(planned, self._kept(planned.name, adaptation.checkpoint), build, notes)
+        kept = self._kept(planned.name, adaptation.checkpoint)
+        return Climbed(planned, kept, build, notes, evidence=adaptation.prompter.evidence)
 
     def ask(self, climbed: Climbed, queries: Sequence[Query]) -> Climbed:
         """The rung with these queries answered; it is halted where the machine does not answer."""
@@ -154,6 +159,25 @@ class Climber:
             self.watcher.say(f"{name}: {error}")
             halted = True
         return replace(climbed, generations=generations, owed=owed, halted=halted)
+
+    def adaptation(self, rung: str) -> Adaptation:
+        """That of a rung which was entered."""
+        return self._adaptations[rung]
+
+    def probe(self, rung: str, adaptation: Adaptation, queries: Sequence[Query]) -> dict[str, str]:
+        """Answers by id of a variation of a rung, beside the race: they are kept as answers and in
+        no table. Those that the machine owes are left out."""
+        self.watcher.stage(rung, "other evidence", len(queries))
+        answers: dict[str, str] = {}
+        try:
+            for generation in adaptation.generate(self.engine(adaptation.checkpoint), queries):
+                if generation.failure is None or not generation.failure.machine:
+                    answers[generation.id] = generation.answer
+                    self.watcher.reach(len(answers))
+        except EngineError as error:
+            self._log.append("machine-failure", {"rung": rung, "error": str(error)})
+            self.watcher.say(f"{rung}: {error}")
+        return answers
 
     def _kept(self, rung: str, checkpoint: Model) -> dict[str, Generation]:
         """The answers that the log has of this rung on these very weights."""
@@ -177,6 +201,8 @@ class Climber:
             adaptation = method.adapt(adaptation, task.train, task.dev, self.bench)
             if method.fills in (None, "demonstrations"):
                 notes += without_programs(adaptation, task)
+            if method.fills == "evidence" and adaptation.prompter.evidence is not None:
+                notes.append(f"evidence: {adaptation.prompter.evidence.about}")
             if method.fills is not None:
                 rows = (*task.test, *((*task.train, *task.dev) if planned.rung.trains else ()))
                 engine = self.engine(adaptation.checkpoint)
@@ -219,7 +245,7 @@ class Climber:
                 default=None,
             ),
             trainable=sum(b.trainable for b in builds),
-            stored=sum(b.stored for b in builds),
+            stored=sum(b.stored for b in builds) + _stored(adaptation.prompter.evidence),
             labels=labels,
             trained_tokens=sum(b.log.get("trained_tokens", 0) for b in builds),
         )
@@ -291,7 +317,8 @@ class Climber:
 
 def base_adaptation(task: Task, checkpoint: Model) -> Adaptation:
     """Where every rung begins: the task's instruction and reader on an untouched checkpoint."""
-    prompter = Prompter(instruct(task.instruction, task.labels))
+    abstain = task.knowledge.abstain if task.knowledge else None
+    prompter = Prompter(instruct(task.instruction, task.labels, abstain))
     return Adaptation(checkpoint, prompter, _reader(task), task.sampling)
 
 
@@ -319,19 +346,23 @@ def virtual_tokens_to_come(rung: Rung, adaptation: Adaptation) -> int:
 def fit_to_context(
     adaptation: Adaptation, engine: Engine, queries: Sequence[Query], kept_free: int = 0
 ) -> tuple[Adaptation, str | None]:
-    """Drops demonstrations, for the whole rung, until every query that fits without them fits, with
-    so many tokens kept free.
+    """Drops demonstrations, or where there are none passages of evidence, for the whole rung,
+    until every query that fits without them fits, with so many tokens kept free.
 
     Returns the adaptation and, where some were dropped, a note that says so. None are where tokens
-    cannot be counted beforehand: then the server says which prompts do not fit.
+    cannot be counted beforehand: then the server says which prompts do not fit. Raises RungError
+    where no passage fits.
     """
-    shown, capabilities = adaptation.prompter.demonstrations, engine.capabilities
+    prompter, capabilities = adaptation.prompter, engine.capabilities
+    shown = prompter.demonstrations or prompter.evidence
     if shown is None or capabilities.context is None:
         return adaptation, None
+    examples = prompter.demonstrations is not None
+    showing = prompter.with_shots if examples else prompter.with_passages
     room = capabilities.context - kept_free
     if not capabilities.encoder_decoder:
         room -= adaptation.sampling.max_new_tokens
-    bare = adaptation.prompter.with_shots(0)
+    bare = showing(0)
     counts = engine.count_tokens([bare.render(q) for q in queries])
     if counts is None:
         return adaptation, None
@@ -344,12 +375,18 @@ def fit_to_context(
         return all(count is not None and count[0] <= room for count in counted)
 
     k = shown.k
-    while k > 0 and not fits(adaptation.prompter.with_shots(k)):
+    while k > 0 and not fits(showing(k)):
         k -= 1
     if k == shown.k:
         return adaptation, None
-    note = CONTEXT_NOTE.format(k=k, wanted=shown.k, context=capabilities.context)
-    return replace(adaptation, prompter=adaptation.prompter.with_shots(k)), note
+    if k == 0 and not examples:
+        raise RungError(
+            f"the evidence leaves no room for the question in a context of "
+            f"{capabilities.context:,} tokens; give smaller passages, as by rag(size=64)"
+        )
+    what = "demonstrations" if examples else "passages"
+    note = CONTEXT_NOTE.format(k=k, wanted=shown.k, what=what, context=capabilities.context)
+    return replace(adaptation, prompter=showing(k)), note
 
 
 def generation_from_json(payload: Json) -> Generation:
@@ -360,9 +397,19 @@ def generation_from_json(payload: Json) -> Generation:
     return Generation(**fields, failure=Failure(**failure) if failure else None, runs=runs)
 
 
+def _stored(evidence: Evidence | None) -> int:
+    """Bytes of an index; none without evidence."""
+    if evidence is None:
+        return 0
+    return sum(file.stat().st_size for file in evidence.folder.iterdir())
+
+
 def _present(adaptation: Json) -> bool:
     """Whether the files that a kept adaptation rests on are still there."""
-    kept = Adaptation.from_json(adaptation).checkpoint
+    whole = Adaptation.from_json(adaptation)
+    kept, evidence = whole.checkpoint, whole.prompter.evidence
+    if evidence is not None and not is_index(evidence.folder):
+        return False
     if isinstance(kept, Endpoint):
         return True
     return kept.folder.is_dir() and all(a.folder.is_dir() for a in kept.adapters)

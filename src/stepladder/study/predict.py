@@ -170,7 +170,7 @@ def _answer_tokens(
     """Mean tokens of what should be written, with the end; the most that may be where no row
     says it (programs, where none are given)."""
     rows = (task.train or task.test)[:_LOOKED_AT]
-    texts = [text for row in rows if (text := adaptation.reader.wanted(row)) is not None]
+    texts = [text for row in rows if (text := adaptation.wanted(row)) is not None]
     most = adaptation.sampling.max_new_tokens
     if not texts:
         return most
@@ -201,8 +201,9 @@ class _Kept(Exception):
 class _NoTraining:
     """A workbench that keeps what it should train."""
 
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
+    def __init__(self, task: Task) -> None:
+        self.seed = task.seed
+        self.knowledge = task.knowledge
         self.job: TrainingJob | None = None
 
     def train(self, job: TrainingJob) -> Build:
@@ -221,7 +222,7 @@ def dry_run(
 ) -> DryRun:
     """Renders what the rung would ask and train on; no model is touched. Raises RungError for what
     the task's rows do not allow."""
-    adaptation, bench = base_adaptation(task, checkpoint), _NoTraining(task.seed)
+    adaptation, bench = base_adaptation(task, checkpoint), _NoTraining(task)
     training: DryTraining | None = None
     notes: list[str] = []
 
