@@ -12,6 +12,7 @@ from typing import NamedTuple
 from stepladder.records import ProgramRun
 from stepladder.report import units
 from stepladder.report.differences import compare
+from stepladder.report.evidence import KINDS, WAYS
 from stepladder.report.files import write_whole
 from stepladder.report.frame import render_page
 from stepladder.report.picture import draw
@@ -39,6 +40,8 @@ def render_html(summary: Summary) -> str:
         items=[_item(item, summary) for item in summary.items],
         prompts=_prompts(summary),
         costs=COSTS,
+        kinds=KINDS,
+        ways=WAYS,
         fates=[fate for fate in PROGRAM_FATES if _occurs(fate, summary)],
     )
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from stepladder.records import Score
 from stepladder.report import units
 from stepladder.report.costs import known_cost, money
+from stepladder.report.evidence import EvidenceView, look_at
 from stepladder.study.summary import Programs, RungSummary, Summary
 
 KINDS = {
@@ -63,6 +64,8 @@ class Row:
     notes: tuple[str, ...]
     programs: ProgramsView | None
     """None for a rung that runs none."""
+    evidence: EvidenceView | None
+    """None where no rung of the study is shown evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +196,7 @@ def _row(number: int, rung: RungSummary, summary: Summary) -> Row:
         costs=_costs(rung, summary),
         notes=rung.notes,
         programs=_programs(rung.programs) if rung.programs else None,
+        evidence=look_at(rung.grounded, score.times) if rung.grounded and score else None,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 from stepladder.contracts import Metric
@@ -13,6 +14,7 @@ from stepladder.metrics import warnings
 from stepladder.records import Endpoint, Json
 from stepladder.study.contest import ALPHA, margin_of
 from stepladder.study.grade import Graded, Grader, shown_text
+from stepladder.study.grounding import Grounder
 from stepladder.study.plan import Plan
 from stepladder.study.programs import count_programs
 from stepladder.study.provenance import origin
@@ -23,6 +25,7 @@ from stepladder.study.summary import (
     RungSummary,
     ShownAnswer,
     ShownItem,
+    Split,
     Summary,
     Verdict,
 )
@@ -46,6 +49,8 @@ class Outcome(NamedTuple):
     """Requests asked, trainings run, seconds."""
     departures: tuple[Departure, ...] = ()
     """Who left the race, and why."""
+    splits: Mapping[str, Split | None] = MappingProxyType({})
+    """By rung, what its evidence is worth; measured when the race is over."""
 
 
 def conclude(outcome: Outcome, ledger: Ledger, log: StudyLog) -> Summary:
@@ -79,10 +84,15 @@ def _table(
 ) -> Summary:
     """What a draft and the final summary have in common."""
     task = outcome.plan.task
+    grounder = Grounder(outcome.graded, task, outcome.grader.deciding)
+    rows = []
+    for graded in outcome.graded:
+        grounded = grounder.of(graded, outcome.splits.get(graded.climbed.planned.name))
+        rows.append(replace(_row(graded, outcome, bounds), grounded=grounded))
     return Summary(
         study=outcome.study,
         verdict=verdict,
-        rungs=tuple(_row(g, outcome, bounds) for g in outcome.graded),
+        rungs=tuple(rows),
         deciding=task.deciding,
         target=task.target.value if task.target else None,
         margin=None if task.target else margin_of(task, outcome.grader.deciding),

@@ -21,7 +21,8 @@ from stepladder.study.grade import Graded, Grader
 from stepladder.study.plan import Plan, PlannedRung, make_plan
 from stepladder.study.predict import cost_order, dry_run, predict, rate_event
 from stepladder.study.provenance import origin
-from stepladder.study.summary import Summary
+from stepladder.study.split import Splitter
+from stepladder.study.summary import Split, Summary
 from stepladder.study.watch import Silent, Watcher
 from stepladder.tasks import OutputsRung, Task
 
@@ -77,6 +78,8 @@ class Study:
             grader = Grader(self.plan.task, self.plan.requests)
             contest = Contest(self.plan, order, climber, grader)
 
+            splits: dict[str, Split | None] = {}
+
             def outcome() -> Outcome:
                 work = {
                     "requests asked": climber.asked,
@@ -85,11 +88,14 @@ class Study:
                 }
                 departures = tuple(contest.race.departures.values())
                 graded = contest.graded()
-                return Outcome(self.name, self.plan, grader, graded, work, departures)
+                return Outcome(self.name, self.plan, grader, graded, work, departures, splits)
 
             draft = Draft(log, outcome)
             try:
                 contest.run(on_shard=draft.offer)
+                splitter = Splitter(climber, grader, log, self.plan.task.seed)
+                for graded in contest.graded():
+                    splits[graded.climbed.planned.name] = splitter.of(graded)
             finally:
                 climber.close()
             ended = outcome()
