@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
 
 import pytest
 
+from stepladder.errors import MissingExtraError
 from stepladder.retrieval.documents import Document, read_document
 from stepladder.tasks.knowledge import KnowledgeFile
 
@@ -133,3 +135,14 @@ def test_what_is_no_document_is_named(name: str, data: bytes, told: str, tmp_pat
     document, unread = read(tmp_path, name, data)
     assert document is None
     assert [line.startswith(told) for line in unread] == [True]
+
+
+@pytest.mark.parametrize(
+    ("name", "library"), [("a.html", "bs4"), ("a.pdf", "pypdf"), ("a.docx", "docx")]
+)
+def test_a_missing_extra_is_named(
+    name: str, library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(MissingExtraError, match=rf"reading {name} needs the extra 'docs'"):
+        read(tmp_path, name, "x")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from stepladder.checkpoints import FOUR_CHARACTERS
-from stepladder.errors import KnowledgeError
+from stepladder.errors import KnowledgeError, MissingExtraError
 from stepladder.records import Example
 from stepladder.retrieval import (
     GoldFinder,
@@ -104,6 +105,32 @@ def test_a_broken_index_is_one_clear_line(source: KnowledgeSource, tmp_path: Pat
     open_index.cache_clear()
     with pytest.raises(KnowledgeError, match="holds no index that can be read"):
         open_index(kept.folder)
+
+
+def test_lsa_without_its_library_names_the_extra(
+    source: KnowledgeSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.decomposition", None)
+    with pytest.raises(MissingExtraError, match=r"unlike by=bm25 or an encoder.*needs the extra"):
+        build_index(source, Making("lsa"), FOUR_CHARACTERS, tmp_path / "cache")
+    assert not list((tmp_path / "cache").rglob("*.part"))
+
+
+def test_a_half_written_index_is_made_again(source: KnowledgeSource, tmp_path: Path) -> None:
+    kept = build_index(source, Making("bm25"), FOUR_CHARACTERS, tmp_path / "cache")
+    (kept.folder / "index.json").unlink()
+    assert build_index(source, Making("bm25"), FOUR_CHARACTERS, tmp_path / "cache") == (
+        kept._replace(fresh=0)
+    )
+    assert (kept.folder / "index.json").is_file()
+
+
+def test_a_cache_that_cannot_be_written_is_one_clear_line(
+    source: KnowledgeSource, tmp_path: Path
+) -> None:
+    (tmp_path / "cache").write_text("a file")
+    with pytest.raises(KnowledgeError, match="the index cannot be kept below"):
+        build_index(source, Making("bm25"), FOUR_CHARACTERS, tmp_path / "cache")
 
 
 def test_reciprocal_ranks_as_in_the_paper() -> None:

@@ -47,7 +47,7 @@ def open_encoder(name: str) -> SentenceEncoder:
     try:
         from sentence_transformers import SentenceTransformer
     except ModuleNotFoundError as error:
-        raise MissingExtraError("hf", "an encoder for nearest demonstrations") from error
+        raise MissingExtraError("hf", "a sentence encoder") from error
     try:
         with quiet():
             return SentenceEncoder(name, SentenceTransformer(str(name), device="cpu"))

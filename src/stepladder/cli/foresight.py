@@ -95,12 +95,6 @@ def _print_leakage(foresight: Foresight, console: Console) -> None:
     lines = foresight.leakage.lines() or ("No input stands in two splits, exactly or nearly.",)
     for line in lines:
         console.print(line, markup=False, highlight=False)
-    leak = foresight.knowledge_leak
-    if leak is not None:
-        console.print(leak.line(), markup=False, highlight=False)
-        for id in leak.questions[:_SHOWN_LEAKS]:
-            behind = ", with its answer" if id in leak.answered else ""
-            console.print(f"  test {id}{behind}", markup=False, highlight=False)
     copies = [p for p in foresight.leakage.pairs if p.kind != "numbers"]
     for pair in copies[:_SHOWN_LEAKS]:
         console.print(
@@ -109,6 +103,12 @@ def _print_leakage(foresight: Foresight, console: Console) -> None:
             markup=False,
             highlight=False,
         )
+    leak = foresight.knowledge_leak
+    if leak is not None:
+        console.print(leak.line(), markup=False, highlight=False)
+        for id in leak.questions[:_SHOWN_LEAKS]:
+            behind = ", with its answer" if id in leak.answered else ""
+            console.print(f"  test {id}{behind}", markup=False, highlight=False)
 
 
 def _table(plan: Plan, foresight: Foresight) -> Table:

@@ -206,9 +206,12 @@ def _write(folder: Path, about: Json, cuts: list[_Cut], identity: str) -> None:
             vectors = list(_vectors(about["by"], cuts, identity, kept))
             np.save(part / _VECTORS, np.concatenate(vectors))
         (part / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
-        if not is_index(folder):
-            shutil.rmtree(folder, ignore_errors=True)
+        try:
             part.rename(folder)
+        except OSError:
+            if not is_index(folder):  # else another process was faster, with the same contents
+                shutil.rmtree(folder, ignore_errors=True)
+                part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
