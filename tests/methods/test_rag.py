@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from stepladder import registry
-from stepladder.adaptation import Adaptation, CitingReader, ProgramReader, Prompter
+from stepladder.adaptation import Adaptation, CitingReader, Evidence, ProgramReader, Prompter
 from stepladder.adaptation.export import load, save
 from stepladder.adaptation.prompter import Demonstrations
-from stepladder.checkpoints import resolve
+from stepladder.checkpoints import FOUR_CHARACTERS, resolve
 from stepladder.contracts import Engine
 from stepladder.engines.fake import FakeEngine
 from stepladder.errors import CheckpointError, KnowledgeError, RungError
@@ -23,10 +23,11 @@ from stepladder.methods.rag import CITING, READING, Rag
 from stepladder.records import Build, Capabilities, Checkpoint, Example, Sampling, TrainingJob
 from stepladder.report.data import as_json
 from stepladder.report.page import render_html
-from stepladder.retrieval import KnowledgeLeak, open_index
+from stepladder.retrieval import Cut, KnowledgeLeak, Making, build_index, open_index
 from stepladder.study import Study, load_summary
 from stepladder.study.check import foresee
 from stepladder.study.climb import fit_to_context
+from stepladder.study.grounding import gold_of
 from stepladder.study.plan import make_plan
 from stepladder.study.summary import Summary
 from stepladder.tasks import Task
@@ -281,6 +282,45 @@ def test_a_wrong_answer_out_of_the_evidence_is_misread(climb: Callable[..., Summ
     assert rung.grounded.kinds == {"misread": 20}
     assert rung.grounded.share("misread") == 1.0
     assert rung.grounded.retrieved.carrying == 0.0
+
+
+def test_of_a_gold_text_that_was_cut_the_piece_with_the_answer_is_meant(tmp_path: Path) -> None:
+    long = " ".join(f"Sentence {i} of the article says nothing." for i in range(12))
+    text = f"{long} The lamp weighs 3 kilos. {long.replace('article', 'text')}"
+    (tmp_path / "long.txt").write_text(text)
+    known = find_knowledge(["long.txt"], tmp_path)
+    kept = build_index(known, Making("bm25", cut=Cut(size=32, overlap=0)), FOUR_CHARACTERS)
+    evidence = Evidence(1, str(kept.folder), kept.key, "")
+    passages = open_index(kept.folder).passages
+    item = Example("q", "What does the lamp weigh?", ("3 kilos",), gold=(text,))
+    (at,) = gold_of(evidence, item)
+    assert "3 kilos" in passages[at].text
+    assert len(gold_of(evidence, replace(item, references=("4 tons",)))) == len(passages) > 5
+
+
+class Believer:
+    """Follows only from what has a 1 in it."""
+
+    def follow(self, pairs: Sequence[tuple[str, str]]) -> list[bool]:
+        assert all(said.startswith("What does ") and "kilos" in premise for premise, said in pairs)
+        return ["1" in said.rsplit("?", 1)[1] for _, said in pairs]
+
+
+def test_a_model_of_inference_is_asked_where_the_task_names_one(
+    climb: Callable[..., Summary], notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for room in ("study", "conclude"):
+        monkeypatch.setattr(f"stepladder.study.{room}.open_entailment", lambda name: Believer())
+    before = climb("zero-shot", "rag(k=1, by=bm25)", knowledge=str(notes))
+    known = {"files": str(notes), "nli": "org/model"}
+    summary = climb("zero-shot", "rag(k=1, by=bm25)", knowledge=known)
+    closed, opened = (rung.grounded for rung in summary.rungs)
+    assert closed is not None and closed.entailed is None
+    said = [row["a"] for row in ROWS[10:]]
+    assert opened is not None and opened.entailed == sum("1" in a for a in said) / len(said)
+    assert summary.provenance["work in the last run"]["requests asked"] == 0
+    assert ">entailed</th>" in render_html(summary)
+    assert ">entailed</th>" not in render_html(before)
 
 
 def test_page_and_json_show_it(climb: Callable[..., Summary]) -> None:

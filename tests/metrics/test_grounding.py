@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from stepladder.metrics.grounding import ground, supported
+from stepladder.metrics.grounding import claims, ground, supported
 from stepladder.metrics.ranking import rank_measures
 
 LAMP = "The red lamp. It weighs 3 kilos. Ask Anna Holm about it."
@@ -84,3 +84,12 @@ def test_ranking_at_its_ends() -> None:
     assert rank_measures([1, 2], {3}, 2) == (0.0, 0.0, 0.0)
     assert rank_measures([], {3}, 2) == (0.0, 0.0, 0.0)
     assert rank_measures([4, 3], {3}, 2).ndcg == pytest.approx(1 / math.log2(3))
+
+
+def test_claims_stand_behind_what_they_rest_on() -> None:
+    text = "It weighs 3 kilos [1]. It is soft wool. A ghost [9]."
+    assert claims(text, [LAMP, COAT]) == [
+        (LAMP, "It weighs 3 kilos."),
+        (f"{LAMP} {COAT}", "It is soft wool."),
+        (f"{LAMP} {COAT}", "A ghost."),
+    ]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from stepladder.checkpoints.encoder import encoder_identity, open_encoder
 from stepladder.checkpoints.endpoints import is_address, read_address
+from stepladder.checkpoints.entailment import Entailment, open_entailment
 from stepladder.checkpoints.fingerprints import cache_folder, fingerprint
 from stepladder.checkpoints.kept import (
     checkpoint_from_json,
@@ -48,6 +49,7 @@ __all__ = [
     "DTYPES",
     "FOUR_CHARACTERS",
     "EMBEDDED",
+    "Entailment",
     "Loaded",
     "PairTokens",
     "TokenCounter",
@@ -68,6 +70,7 @@ __all__ = [
     "model_to_json",
     "new_virtual_ids",
     "open_encoder",
+    "open_entailment",
     "out_of_memory",
     "quiet",
     "read_address",

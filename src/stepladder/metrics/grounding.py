@@ -56,6 +56,8 @@ class _Statement(NamedTuple):
     needed: frozenset[str]
     """Its numbers and names."""
     cited: tuple[int, ...]
+    text: str
+    """Without its citations."""
 
 
 def ground(text: str, evidence: Sequence[str]) -> Grounding:
@@ -83,6 +85,16 @@ def ground(text: str, evidence: Sequence[str]) -> Grounding:
     )
 
 
+def claims(text: str, evidence: Sequence[str]) -> list[tuple[str, str]]:
+    """Each statement of a completion without its citations, behind the evidence that it rests on:
+    what it cites, or all where it cites nothing that is there."""
+    pairs: list[tuple[str, str]] = []
+    for statement in _statements(text):
+        cited = [evidence[n - 1] for n in statement.cited if 0 < n <= len(evidence)]
+        pairs.append((" ".join(cited or evidence), statement.text))
+    return pairs
+
+
 def supported(answer: str, evidence: Sequence[str]) -> bool:
     """Whether each statement of an answer is held by one of the passages."""
     return ground(without_citations(answer), evidence).supported
@@ -97,7 +109,7 @@ def _statements(text: str) -> list[_Statement]:
             names = frozenset(word for name in _NAME.findall(bare.strip()) for word in words(name))
             numbers = frozenset(word for word in content if any(sign.isdigit() for sign in word))
             needed = (names - _COMMON) | numbers
-            found.append(_Statement(content, needed, citations(sentence)))
+            found.append(_Statement(content, needed, citations(sentence), bare.strip()))
     return found
 
 

@@ -42,6 +42,8 @@ class EvidenceView:
     citing: str
     precision: str
     recall: str
+    entailed: str
+    """A dash where no model of inference was asked."""
     found: Mapping[str, str] | None
     """k, recall, MRR, nDCG, and how often the answer is carried; None for a closed-book rung."""
     ways: Mapping[EvidenceWay, str] | None
@@ -61,6 +63,7 @@ def look_at(grounded: Grounded, times: float) -> EvidenceView:
         citing=units.share(grounded.citing),
         precision=units.share(grounded.citation_precision),
         recall=units.share(grounded.citation_recall),
+        entailed=units.share(grounded.entailed),
         found={
             "k": f"{found.k}",
             "with gold": f"{found.with_gold:,}",

@@ -112,7 +112,8 @@ def _evidence(evidence: EvidenceView) -> str:
     found = evidence.found
     parts = [f"answers {kinds}"]
     if found is not None:
-        carrying = f"{found['carrying']} of the answers stand in {found['k']} passages found"
+        passages = "1 passage" if found["k"] == "1" else f"{found['k']} passages"
+        carrying = f"{found['carrying']} of the answers stand in the {passages} shown"
         known = f" (MRR {found['mrr']})" if found["mrr"] != units.DASH else ""
         parts = [f"{carrying}{known}", *parts]
     return "; ".join(filter(None, (*parts, evidence.worth)))

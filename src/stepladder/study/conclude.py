@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from types import MappingProxyType
 from typing import NamedTuple
 
+from stepladder.checkpoints import Entailment, open_entailment
 from stepladder.contracts import Metric
 from stepladder.ledger import Ledger, StudyLog
 from stepladder.metrics import warnings
@@ -66,7 +67,7 @@ def conclude(outcome: Outcome, ledger: Ledger, log: StudyLog) -> Summary:
         log.append("verdict", {**event, "test_fingerprint": test})
     measured = [g.measured for g in outcome.graded if g.measured is not None]
     summary = replace(
-        _table(outcome, verdict, bounds, log),
+        _table(outcome, verdict, bounds, log, _nli(outcome)),
         comparisons=comparisons(measured, metric, task.seed, outcome.grader.extent),
         items=_items(outcome),
         crossover=_crossover(outcome, metric),
@@ -76,15 +77,25 @@ def conclude(outcome: Outcome, ledger: Ledger, log: StudyLog) -> Summary:
     return summary
 
 
+def _nli(outcome: Outcome) -> Entailment | None:
+    """The task's model of inference, where a rung shows evidence; drafts do without it."""
+    known = outcome.plan.task.knowledge
+    if known is None or known.nli is None:
+        return None
+    shown = any(g.climbed.evidence is not None for g in outcome.graded)
+    return open_entailment(known.nli) if shown else None
+
+
 def _table(
     outcome: Outcome,
     verdict: Verdict,
     bounds: Mapping[str, tuple[float | None, float | None]],
     log: StudyLog,
+    nli: Entailment | None = None,
 ) -> Summary:
     """What a draft and the final summary have in common."""
     task = outcome.plan.task
-    grounder = Grounder(outcome.graded, task, outcome.grader.deciding)
+    grounder = Grounder(outcome.graded, task, outcome.grader.deciding, nli)
     rows = []
     for graded in outcome.graded:
         grounded = grounder.of(graded, outcome.splits.get(graded.climbed.planned.name))

@@ -18,8 +18,9 @@ import numpy as np
 
 from stepladder.adaptation import Evidence
 from stepladder.adaptation.evidence import carries
+from stepladder.checkpoints import Entailment
 from stepladder.contracts import Metric
-from stepladder.metrics.grounding import Grounding, ground, supported
+from stepladder.metrics.grounding import Grounding, claims, ground, supported
 from stepladder.metrics.ranking import rank_measures
 from stepladder.metrics.words import same_form
 from stepladder.records import Example, Generation
@@ -36,8 +37,15 @@ RIGHT = 0.5
 class Grounder:
     """Measures the rungs of one study against the evidence that they share."""
 
-    def __init__(self, graded: Sequence[Graded], task: Task, metric: Metric) -> None:
+    def __init__(
+        self,
+        graded: Sequence[Graded],
+        task: Task,
+        metric: Metric,
+        nli: Entailment | None = None,
+    ) -> None:
         self._task = task
+        self._nli = nli
         self._metric = metric
         self._evidence = [g.climbed.evidence for g in graded if g.climbed.evidence is not None]
         self._pool: dict[str, list[str]] = {}
@@ -49,6 +57,7 @@ class Grounder:
         statistics = graded.statistics[self._task.deciding]
         kinds: Counter[AnswerKind] = Counter()
         found: list[Grounding] = []
+        claimed: list[tuple[str, str]] = []
         for item, row in zip(graded.items, statistics, strict=True):
             generation = graded.climbed.generations.get(item.id)
             if generation is None:
@@ -57,6 +66,11 @@ class Grounder:
             if graded.climbed.evidence is not None and not self._abstains(generation):
                 shown = [p.text for p in graded.climbed.evidence.shown(item.query)]
                 found.append(ground(generation.text, shown))
+                # A short answer says something only behind its question.
+                claimed += [
+                    (premise, f"{item.input} {said}")
+                    for premise, said in claims(generation.text, shown)
+                ]
         stated = [one for one in found if one.statements]
         cited = sum(one.citations for one in stated)
         statements = sum(one.statements for one in stated)
@@ -69,6 +83,7 @@ class Grounder:
             citation_recall=sum(one.held for one in stated) / statements if citing else None,
             retrieved=retrieved(graded.climbed.evidence, graded.items),
             split=split,
+            entailed=_mean(self._nli.follow(claimed)) if self._nli and claimed else None,
         )
 
     def _kind(self, item: Example, generation: Generation, value: float) -> AnswerKind:
@@ -98,8 +113,14 @@ class Grounder:
 
 
 def gold_of(evidence: Evidence, item: Example) -> frozenset[int]:
-    """Positions of the item's gold passages in the index; none where they are not known."""
-    return _finder(evidence.folder).passages(item.gold) if item.gold else frozenset()
+    """Positions of the item's gold passages in the index; none where they are not known. Of a gold
+    text that was cut, the pieces that carry a reference, where any does."""
+    if not item.gold:
+        return frozenset()
+    found = _finder(evidence.folder).passages(item.gold)
+    texts = {at: open_index(evidence.folder).passages[at].text for at in found}
+    telling = {at for at in found if any(carries(texts[at], r) for r in item.references)}
+    return frozenset(telling) or found
 
 
 @lru_cache(maxsize=4)

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+from stepladder.checkpoints import open_entailment
 from stepladder.engines.opening import find_model
 from stepladder.engines.opening import open_engine as usual_engine
 from stepladder.errors import LedgerError
@@ -59,6 +60,8 @@ class Study:
         for planned in self.plan.rungs:
             if isinstance(planned.rung, Rung) and planned.checkpoint is not None:
                 dry_run(planned.rung, task, planned.checkpoint, rows=1)
+        if task.knowledge is not None and task.knowledge.nli is not None:
+            open_entailment(task.knowledge.nli)  # refused now rather than when all is answered
         self.name = _study_name(name, self.plan)
         self.ledger = ledger
 

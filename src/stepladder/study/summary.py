@@ -117,6 +117,9 @@ class Grounded:
     citation_recall: float | None
     retrieved: Retrieved | None
     split: Split | None
+    entailed: float | None = None
+    """The share of statements that follow from what they rest on, by a model of natural-language
+    inference; None where the task names none."""
 
     def share(self, kind: AnswerKind) -> float | None:
         """Of the answers that are there."""

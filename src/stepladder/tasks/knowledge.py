@@ -45,18 +45,28 @@ class KnowledgeSource:
     """The field of the rows with the text of the passage that holds the answer, or its source."""
     abstain: str | None = None
     """What an answer may say where the documents do not tell; None: the task allows no such one."""
+    nli: str | None = None
+    """A model of natural-language inference, which also says whether answers follow from their
+    evidence; without it words alone are compared."""
 
     @cached_property
     def fingerprint(self) -> str:
-        """Content hash of names and bytes, and of what the task says about them."""
+        """Content hash of names and bytes, of gold and abstention. The model of inference decides
+        nothing, and is left out."""
         hashes = [[file.name, _digest(file)] for file in self.files]
         return content_hash([hashes, self.gold, self.abstain])
 
 
 def find_knowledge(
-    paths: Sequence[str], folder: Path, *, gold: str | None = None, abstain: str | None = None
+    paths: Sequence[str],
+    folder: Path,
+    *,
+    gold: str | None = None,
+    abstain: str | None = None,
+    nli: str | None = None,
 ) -> KnowledgeSource:
-    """Finds the documents at `paths`, which are relative to `folder`.
+    """Finds the documents at `paths`, which are relative to `folder`; the rest is what a task says
+    about them.
 
     Raises KnowledgeError for a path that is not there or is no document, and where no document is
     found at all.
@@ -94,7 +104,7 @@ def find_knowledge(
         )
     unique = {file.path.resolve(): file for file in reversed(files)}
     kept = tuple(file for file in files if unique[file.path.resolve()] is file)
-    return KnowledgeSource(_told_apart(kept), passed_over, gold, abstain)
+    return KnowledgeSource(_told_apart(kept), passed_over, gold, abstain, nli)
 
 
 def _told_apart(files: tuple[KnowledgeFile, ...]) -> tuple[KnowledgeFile, ...]:
@@ -130,4 +140,4 @@ def with_knowledge(source: KnowledgeSource | None, paths: Sequence[str]) -> Know
     found = find_knowledge(paths, Path())
     if source is None:
         return found
-    return replace(found, gold=source.gold, abstain=source.abstain)
+    return replace(found, gold=source.gold, abstain=source.abstain, nli=source.nli)

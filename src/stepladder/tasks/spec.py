@@ -168,9 +168,9 @@ def _knowledge(section: Section, folder: Path) -> KnowledgeSource | None:
     if given is None:
         return find_knowledge(_field_names(section, "knowledge", expected), folder)
     files = _field_names(given, "files", expected)
-    gold, abstain = given.text("gold"), given.text("abstain")
+    said = {key: given.text(key) for key in ("gold", "abstain", "nli")}
     given.finish()
-    return find_knowledge(files, folder, gold=gold, abstain=abstain)
+    return find_knowledge(files, folder, **said)
 
 
 def _field_names(
