@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from servers import FakeServer
 from stepladder import registry
 from stepladder.adaptation import Adaptation, CitingReader, Evidence, ProgramReader, Prompter
 from stepladder.adaptation.export import load, save
@@ -296,6 +297,27 @@ def test_of_a_gold_text_that_was_cut_the_piece_with_the_answer_is_meant(tmp_path
     (at,) = gold_of(evidence, item)
     assert "3 kilos" in passages[at].text
     assert len(gold_of(evidence, replace(item, references=("4 tons",)))) == len(passages) > 5
+
+
+def test_what_the_machine_owes_is_no_number(notes: Path, checkpoint: Checkpoint) -> None:
+    """It fails after the race, so that only what the ledger has is known: with one passage, gold
+    evidence makes the very prompts that were asked."""
+    study = Study(a_task(notes), [checkpoint], ["rag(k=1, by=bm25)"], ledger=notes.parent / "l.db")
+    summary = study.climb(open_engine=lambda _: FakeEngine(reads, fail_after=20))
+    grounded = summary.rungs[0].grounded
+    assert grounded is not None and grounded.split is not None
+    values = {"none": None, "shuffled": None, "retrieved": 1.0, "gold": 1.0}
+    assert grounded.split.values == values
+    assert summary.rungs[0].missing == 0
+
+
+def test_an_endpoint_is_shown_evidence_too(server: FakeServer, notes: Path, tmp_path: Path) -> None:
+    server.answer = reads
+    rungs = ["rag(k=1, by=bm25)", "rag(k=1, by=bm25) + few-shot(1)"]
+    study = Study(a_task(notes), [server.address], rungs, go_on=True, ledger=tmp_path / "l.db")
+    summary = study.climb()
+    assert [rung.metrics["exact_match"].value for rung in summary.rungs] == [1.0, 1.0]
+    assert "Evidence:" in str(summary.rungs[0].prompt)
 
 
 class Believer:

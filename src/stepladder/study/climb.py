@@ -164,21 +164,6 @@ class Climber:
         """That of a rung which was entered."""
         return self._adaptations[rung]
 
-    def probe(self, rung: str, adaptation: Adaptation, queries: Sequence[Query]) -> dict[str, str]:
-        """Answers by id of a variation of a rung, beside the race: they are kept as answers and in
-        no table. Those that the machine owes are left out."""
-        self.watcher.stage(rung, "other evidence", len(queries))
-        answers: dict[str, str] = {}
-        try:
-            for generation in adaptation.generate(self.engine(adaptation.checkpoint), queries):
-                if generation.failure is None or not generation.failure.machine:
-                    answers[generation.id] = generation.answer
-                    self.watcher.reach(len(answers))
-        except EngineError as error:
-            self._log.append("machine-failure", {"rung": rung, "error": str(error)})
-            self.watcher.say(f"{rung}: {error}")
-        return answers
-
     def _kept(self, rung: str, checkpoint: Model) -> dict[str, Generation]:
         """The answers that the log has of this rung on these very weights."""
         return {

@@ -16,8 +16,9 @@ from dataclasses import asdict, replace
 
 from stepladder.adaptation import Adaptation, Evidence
 from stepladder.contracts import Metric
+from stepladder.errors import EngineError
 from stepladder.ledger import StudyLog
-from stepladder.records import Example
+from stepladder.records import Example, Query
 from stepladder.retrieval import open_index
 from stepladder.study.climb import Climber
 from stepladder.study.grade import Graded, Grader
@@ -81,10 +82,26 @@ class Splitter:
 
     def _value(self, name: str, adaptation: Adaptation, items: Sequence[Example]) -> float | None:
         """None where the machine owes an answer."""
-        answers = self._climber.probe(name, adaptation, [item.query for item in items])
+        answers = self._asked(name, adaptation, [item.query for item in items])
         if any(item.id not in answers for item in items):
             return None
         return self._score(items, [answers[item.id] for item in items])
+
+    def _asked(self, name: str, adaptation: Adaptation, queries: Sequence[Query]) -> dict[str, str]:
+        """Answers by id; those that the machine owes are left out."""
+        answers: dict[str, str] = {}
+        watcher = self._climber.watcher
+        watcher.stage(name, "other evidence", len(queries))
+        try:
+            engine = self._climber.engine(adaptation.checkpoint)
+            for generation in adaptation.generate(engine, queries):
+                if generation.failure is None or not generation.failure.machine:
+                    answers[generation.id] = generation.answer
+                    watcher.reach(len(answers))
+        except EngineError as error:
+            self._log.append("machine-failure", {"rung": name, "error": str(error)})
+            watcher.say(f"{name}: {error}")
+        return answers
 
     def _score(self, items: Sequence[Example], answers: Sequence[str]) -> float | None:
         rows = self._metric.statistics(answers, [item.references for item in items])
