@@ -24,10 +24,10 @@ def test_index_says_what_it_made_and_what_could_not_be_read(
 ) -> None:
     done = run("index", "notes", "--by", "bm25")
     assert done.code == 0
-    assert done.out.startswith("2 passages of 1 documents, found by BM25 alone; 1 files or rows")
-    assert "; 2 documents read anew" in done.out
+    assert done.out.startswith("2 passages of 1 document, found by BM25 alone; not read: 1 (")
+    assert "; documents read anew: 2" in done.out
     assert done.err == "not read: notes/b.jsonl row 1: not JSON\n"
-    assert "; 0 documents read anew" in run("index", "notes", "--by", "bm25").out
+    assert "; documents read anew: 0" in run("index", "notes", "--by", "bm25").out
 
 
 def test_find_shows_passages_with_their_place(run: Callable[..., Ran], notes: Path) -> None:

@@ -95,7 +95,7 @@ def test_unreadable_rows_are_named_and_the_rest_goes_on(tmp_path: Path) -> None:
 
 def test_nothing_to_read_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"\xff\xfe")
-    with pytest.raises(KnowledgeError, match=r"none of 1 documents can be read \(a.txt: not UTF-8"):
+    with pytest.raises(KnowledgeError, match=r"of 1 document none can be read \(a.txt: not UTF-8"):
         build_index(find_knowledge(["a.txt"], tmp_path), Making("bm25"), FOUR_CHARACTERS, tmp_path)
 
 

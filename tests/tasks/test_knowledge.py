@@ -9,7 +9,7 @@ import pytest
 
 from stepladder.errors import KnowledgeError, TaskError
 from stepladder.tasks import Task
-from stepladder.tasks.knowledge import find_knowledge, with_knowledge
+from stepladder.tasks.knowledge import find_knowledge
 
 ROWS = [{"q": f"question {i}", "a": f"answer {i}", "note": f"note {i}"} for i in range(30)]
 
@@ -53,7 +53,7 @@ def test_every_byte_and_what_is_said_of_it_counts(notes: Path) -> None:
         ("nowhere", "nowhere: no such file or folder"),
         ("notes/picture.png", "the suffix '.png' is no document's; give .txt, .md"),
         ("empty", "empty: no document in it; put files"),
-        ("pictures", r"no document in it \(1 files of other kinds\)"),
+        ("pictures", r"no document in it \(files of other kinds: 1\)"),
     ],
 )
 def test_what_cannot_be_is_one_clear_line(path: str, told: str, notes: Path) -> None:
@@ -77,11 +77,16 @@ def test_a_task_names_its_knowledge(notes: Path) -> None:
 
 
 def test_other_documents_keep_what_the_task_says(notes: Path) -> None:
-    own = find_knowledge([str(notes)], Path(), gold="note", abstain="not there")
-    other = with_knowledge(own, [str(notes / "b.md")])
-    assert [file.name for file in other.files] == ["b.md"]
-    assert (other.gold, other.abstain) == ("note", "not there")
-    assert with_knowledge(None, [str(notes)]).gold is None
+    own = task({"files": [str(notes)], "gold": "note", "abstain": "not there"})
+    assert "knowledge: 2 documents; files of other kinds, passed over: 1" in own.notes
+    other = own.with_knowledge([str(notes / "b.md")])
+    assert other.knowledge is not None
+    assert [file.name for file in other.knowledge.files] == ["b.md"]
+    assert (other.knowledge.gold, other.knowledge.abstain) == ("note", "not there")
+    assert [note for note in other.notes if "knowledge" in note] == ["knowledge: 1 document"]
+    assert other.fingerprint != own.fingerprint
+    known = task(None).with_knowledge([str(notes)]).knowledge
+    assert known is not None and known.gold is None
 
 
 @pytest.mark.parametrize(

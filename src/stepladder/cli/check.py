@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from stepladder import registry
 from stepladder.cli.app import app
 from stepladder.cli.options import Knowledge, LedgerUrl, Models, Requests, Rungs, TaskFile
@@ -29,11 +27,10 @@ def check(
     from stepladder.study.check import foresee
     from stepladder.study.plan import make_plan
     from stepladder.tasks import Task
-    from stepladder.tasks.knowledge import with_knowledge
 
     loaded = Task.load(task)
     if knowledge:
-        loaded = replace(loaded, knowledge=with_knowledge(loaded.knowledge, knowledge))
+        loaded = loaded.with_knowledge(knowledge)
     plan = make_plan(
         loaded,
         [find_model(m, loaded.sampling) for m in model or ["embedded"]],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -44,11 +43,10 @@ def climb(
     from stepladder.report import print_table, write_html, write_json
     from stepladder.study import Study
     from stepladder.tasks import Task
-    from stepladder.tasks.knowledge import with_knowledge
 
     loaded = Task.load(task)
     if knowledge:
-        loaded = replace(loaded, knowledge=with_knowledge(loaded.knowledge, knowledge))
+        loaded = loaded.with_knowledge(knowledge)
     study = Study(
         loaded,
         [find_model(m, loaded.sampling, allow_pickle=allow_pickle) for m in model or ["embedded"]],

@@ -45,7 +45,7 @@ def index(
     making = Making(by, merge, Cut(size, overlap))
     kept = _kept(documents, making, model)
     _tell_unread(kept)
-    typer.echo(f"{kept.about(by)}; {kept.fresh:,} documents read anew")
+    typer.echo(f"{kept.about(by)}; documents read anew: {kept.fresh:,}")
     typer.echo(kept.folder)
 
 

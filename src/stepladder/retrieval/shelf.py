@@ -35,7 +35,7 @@ from stepladder.retrieval.documents import read_document
 from stepladder.retrieval.index import HybridIndex, Merge
 from stepladder.retrieval.lsa import Lsa
 from stepladder.retrieval.nearest import Bm25Search, EncoderSearch
-from stepladder.tasks.knowledge import KnowledgeFile, KnowledgeSource
+from stepladder.tasks.knowledge import KnowledgeFile, KnowledgeSource, counted
 
 FORMAT = 1
 _ABOUT, _PASSAGES, _VECTORS = "index.json", "passages.jsonl", "vectors.npy"
@@ -79,11 +79,12 @@ class KeptIndex(NamedTuple):
             "bm25": "BM25 alone",
             "lsa": "BM25 and LSA (no encoder was named)",
         }.get(by, f"BM25 and the vectors of {by}")
-        said = f"{self.passages:,} passages of {self.documents:,} documents, found by {found}"
+        passages, documents = counted(self.passages, "passage"), counted(self.documents, "document")
+        said = f"{passages} of {documents}, found by {found}"
         if not self.unread:
             return said
         named = "; ".join(self.unread[:3]) + ("; ..." if len(self.unread) > 3 else "")
-        return f"{said}; {len(self.unread):,} files or rows could not be read ({named})"
+        return f"{said}; not read: {len(self.unread):,} ({named})"
 
 
 class _Cut(NamedTuple):
@@ -111,9 +112,10 @@ def build_index(
         unread = tuple(line for one in cuts for line in one.unread)
         if not passages:
             first = unread[0] if unread else "every file is empty"
+            files = counted(len(source.files), "document")
             raise KnowledgeError(
-                f"knowledge: none of {len(source.files):,} documents can be read ({first}); give "
-                "text in UTF-8, or documents that hold text"
+                f"knowledge: of {files} none can be read ({first}); give text in UTF-8, or "
+                "documents that hold text"
             )
         identity = encoder_identity(making.by) if _encodes(making.by) else making.by
         rows = [asdict(passage) for passage in passages]

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -49,12 +49,28 @@ class KnowledgeSource:
     """A model of natural-language inference, which also says whether answers follow from their
     evidence; without it words alone are compared."""
 
+    @property
+    def note(self) -> str:
+        """What was found, for people to read."""
+        over = f"; files of other kinds, passed over: {self.passed_over:,}"
+        found = f"knowledge: {counted(len(self.files), 'document')}"
+        return found + over * bool(self.passed_over)
+
     @cached_property
     def fingerprint(self) -> str:
         """Content hash of names and bytes, of gold and abstention. The model of inference decides
         nothing, and is left out."""
         hashes = [[file.name, _digest(file)] for file in self.files]
         return content_hash([hashes, self.gold, self.abstain])
+
+
+def counted(number: int, thing: str) -> str:
+    """How many there are of a thing.
+
+    >>> counted(1, "document"), counted(2000, "document")
+    ('1 document', '2,000 documents')
+    """
+    return f"{number:,} {thing}{'s' * (number != 1)}"
 
 
 def find_knowledge(
@@ -97,7 +113,7 @@ def find_knowledge(
         else:
             files.append(KnowledgeFile(path, Path(text).name))
     if not files:
-        beside = f" ({passed_over:,} files of other kinds)" if passed_over else ""
+        beside = f" (files of other kinds: {passed_over:,})" if passed_over else ""
         raise KnowledgeError(
             f"knowledge: {', '.join(paths)}: no document in it{beside}; put files of the kinds "
             f"{', '.join(DOCUMENTS)} there"
@@ -133,11 +149,3 @@ def _digest(file: KnowledgeFile) -> str:
         raise KnowledgeError(
             f"knowledge: {file.name}: cannot be read ({error.strerror or error})"
         ) from None
-
-
-def with_knowledge(source: KnowledgeSource | None, paths: Sequence[str]) -> KnowledgeSource:
-    """Other documents (relative to the working folder), under what the task says about its own."""
-    found = find_knowledge(paths, Path())
-    if source is None:
-        return found
-    return replace(found, gold=source.gold, abstain=source.abstain, nli=source.nli)

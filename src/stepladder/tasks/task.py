@@ -8,7 +8,7 @@ task.notes              # how splits were made, what was sampled
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from stepladder.records import Example, Sampling, content_hash
 from stepladder.tasks.examples import read_examples
 from stepladder.tasks.files import SUFFIXES, Row, Source, read_source
 from stepladder.tasks.hub import HubData, read_hub
-from stepladder.tasks.knowledge import KnowledgeSource
+from stepladder.tasks.knowledge import KnowledgeSource, find_knowledge
 from stepladder.tasks.outputs import OutputsRung
 from stepladder.tasks.spec import FilesData, Target, TaskSpec, read_spec
 from stepladder.tasks.splits import SPLITS, make_splits, sample
@@ -80,6 +80,15 @@ class Task:
         return content_hash(
             [[e.id, e.input, e.references, e.group, *m] for e, m in zip(rows, more, strict=True)]
         )
+
+    def with_knowledge(self, paths: Sequence[str]) -> Task:
+        """The same task on other documents (relative to the working folder), under what it says
+        about its own. Raises KnowledgeError."""
+        own = self.knowledge
+        said = {} if own is None else {"gold": own.gold, "abstain": own.abstain, "nli": own.nli}
+        found = find_knowledge(paths, Path(), **said)
+        kept = (note for note in self.notes if own is None or note != own.note)
+        return replace(self, knowledge=found, notes=(*kept, found.note))
 
     @classmethod
     def load(cls, path: str | Path) -> Task:
@@ -157,6 +166,8 @@ def _task(spec: TaskSpec, sources: Mapping[str, Source], path: Path | None) -> T
         )
     if not splits["train"]:
         notes.append("train is empty: rungs that show examples or learn from them cannot run")
+    if spec.knowledge is not None:
+        notes.append(spec.knowledge.note)
     counts = ", ".join(f"{len(splits[split]):,} {split}" for split in SPLITS)
     return Task(
         name=spec.name,
