@@ -4,7 +4,7 @@
     nli.follow([("It weighs 3 kilos.", "How heavy is it? 3 kilos")])      # [True]
 
 Any sequence classifier whose labels have one that begins with "entail" will do. A premise that is
-too long for the model is cut at its end.
+too long for the model is cut at its end. Weights are read from safetensors alone.
 """
 
 from __future__ import annotations
@@ -68,7 +68,10 @@ def open_entailment(name: str) -> Entailment:
     try:
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(folder)
-            model = AutoModelForSequenceClassification.from_pretrained(folder)
+            model = AutoModelForSequenceClassification.from_pretrained(
+                folder,
+                use_safetensors=True,  # pickles run code
+            )
     except (OSError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CheckpointError(
