@@ -18,7 +18,7 @@ from stepladder.adaptation.prompter import Demonstrations
 from stepladder.checkpoints import FOUR_CHARACTERS, resolve
 from stepladder.contracts import Engine
 from stepladder.engines.fake import FakeEngine
-from stepladder.errors import CheckpointError, KnowledgeError, RungError
+from stepladder.errors import CheckpointError, KnowledgeError, LedgerError, RungError
 from stepladder.methods import parse_rung
 from stepladder.methods.rag import CITING, READING, Rag
 from stepladder.records import Build, Capabilities, Checkpoint, Example, Sampling, TrainingJob
@@ -402,6 +402,16 @@ def test_check_reports_test_questions_in_the_documents(notes: Path) -> None:
     (notes / "faq.txt").write_text(faq)
     known = (ROWS[20]["id"],)
     assert looked() == KnowledgeLeak(known, known, 20)
+
+
+def test_the_verdict_says_so_too(climb: Callable[..., Summary], notes: Path) -> None:
+    assert not any("whole" in note for note in climb("rag(k=1, by=bm25)").verdict.notes)
+    (notes / "faq.txt").write_text(f"{ROWS[20]['q']} It weighs {ROWS[20]['a']}.\n")
+    with pytest.raises(LedgerError, match="settings"):
+        climb("rag(k=1, by=bm25)")  # other documents are another study
+    (notes.parent / "l.db").unlink()
+    told = "knowledge: 1 of 20 test questions stand in it whole, 1 of them with their answer"
+    assert any(note.startswith(told) for note in climb("rag(k=1, by=bm25)").verdict.notes)
 
 
 def test_finding_is_on_the_clock_of_a_request(base: Adaptation, knowledge: KnowledgeSource) -> None:

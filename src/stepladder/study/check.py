@@ -12,21 +12,13 @@ from functools import partial
 from pathlib import Path
 
 from stepladder.adaptation import Adaptation
-from stepladder.checkpoints import FOUR_CHARACTERS
 from stepladder.contracts import Engine
 from stepladder.engines.opening import open_engine
 from stepladder.errors import MissingExtraError
 from stepladder.ledger import Event, Ledger
 from stepladder.metrics import build_metrics
 from stepladder.records import Endpoint, Model, Prompt, TrainingJob
-from stepladder.retrieval import (
-    Cut,
-    KnowledgeLeak,
-    Making,
-    build_index,
-    knowledge_leak,
-    open_index,
-)
+from stepladder.retrieval import KnowledgeLeak
 from stepladder.statistics import (
     WORST_PAIR_SD,
     WORST_SD,
@@ -35,6 +27,7 @@ from stepladder.statistics import (
     target_level,
 )
 from stepladder.study.climb import base_adaptation, fit_to_context
+from stepladder.study.grounding import leak_into_knowledge
 from stepladder.study.plan import Plan
 from stepladder.study.predict import (
     CountTokens,
@@ -103,7 +96,7 @@ def foresee(plan: Plan, ledger: str | Path) -> Foresight:
         detectable=_detectable(plan),
         predictions=tuple(by_name[name] for name in cost_order(plan, events)),
         leakage=leakage(task),
-        knowledge_leak=_knowledge_leak(task),
+        knowledge_leak=leak_into_knowledge(task),
         decided=decided,
         counted=counted,
         endpoints=plan.endpoints,
@@ -115,15 +108,6 @@ def _memory_of(job: TrainingJob) -> int | None:
 
     forecast = foresee(job)
     return None if forecast is None else forecast.peak
-
-
-def _knowledge_leak(task: Task) -> KnowledgeLeak | None:
-    """Looked for in whole sections, since a question may be cut in two by passages."""
-    if task.knowledge is None:
-        return None
-    whole = Making("bm25", cut=Cut(size=1_000_000, overlap=0))
-    kept = build_index(task.knowledge, whole, FOUR_CHARACTERS)
-    return knowledge_leak(task.test, open_index(kept.folder).passages)
 
 
 class _Tokenizers:

@@ -15,7 +15,7 @@ from stepladder.metrics import warnings
 from stepladder.records import Endpoint, Json
 from stepladder.study.contest import ALPHA, margin_of
 from stepladder.study.grade import Graded, Grader, shown_text
-from stepladder.study.grounding import Grounder
+from stepladder.study.grounding import Grounder, leak_into_knowledge
 from stepladder.study.plan import Plan
 from stepladder.study.programs import count_programs
 from stepladder.study.provenance import origin
@@ -179,6 +179,9 @@ def _notes(outcome: Outcome) -> list[str]:
             "Rungs were asked different numbers of the same items, so their scores stand beside n; "
             "comparisons are over the items that both rungs answered."
         )
+    if any(g.climbed.evidence is not None for g in outcome.graded):
+        leak = leak_into_knowledge(task)
+        notes += [leak.line()] if leak is not None and leak.questions else []
     references = [e.references for e in task.test]
     for metric in outcome.grader.metrics.values():
         notes += warnings(metric, references)

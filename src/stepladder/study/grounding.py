@@ -18,13 +18,22 @@ import numpy as np
 
 from stepladder.adaptation import Evidence
 from stepladder.adaptation.evidence import carries
-from stepladder.checkpoints import Entailment
+from stepladder.checkpoints import FOUR_CHARACTERS, Entailment
 from stepladder.contracts import Metric
 from stepladder.metrics.grounding import Grounding, claims, ground, supported
 from stepladder.metrics.ranking import rank_measures
 from stepladder.metrics.words import same_form
 from stepladder.records import Example, Generation
-from stepladder.retrieval import GoldFinder, Passage, open_index
+from stepladder.retrieval import (
+    Cut,
+    GoldFinder,
+    KnowledgeLeak,
+    Making,
+    Passage,
+    build_index,
+    knowledge_leak,
+    open_index,
+)
 from stepladder.study.grade import Graded
 from stepladder.study.summary import ANSWER_KINDS, AnswerKind, Grounded, Retrieved, Split
 from stepladder.tasks import Task
@@ -110,6 +119,16 @@ class Grounder:
                 passages |= dict.fromkeys(known[at] for at in sorted(gold_of(evidence, item)))
             self._pool[item.id] = [passage.text for passage in passages]
         return self._pool[item.id]
+
+
+def leak_into_knowledge(task: Task) -> KnowledgeLeak | None:
+    """Test questions in the task's documents, None where it has none. They are looked for in whole
+    sections, since passages may cut a question in two."""
+    if task.knowledge is None:
+        return None
+    whole = Making("bm25", cut=Cut(size=1_000_000, overlap=0))
+    kept = build_index(task.knowledge, whole, FOUR_CHARACTERS)
+    return knowledge_leak(task.test, open_index(kept.folder).passages)
 
 
 def gold_of(evidence: Evidence, item: Example) -> frozenset[int]:
