@@ -47,12 +47,21 @@ LIBRARIES: dict[str, set[str]] = {
         "huggingface_hub",
         "sentence_transformers",
         "jinja2",  # chat templates
+        "safetensors",  # a head's arrays
     },
     "sandbox": {"pydantic_monty"},
     "ledger": {"sqlalchemy"},
     "engines": {"numpy", "torch", "transformers", "peft", "openai", "httpx2"},
     "retrieval": {"numpy", "bm25s"},
-    "training": {"numpy", "torch", "transformers", "peft", "datasets", "safetensors"},
+    "training": {
+        "numpy",
+        "torch",
+        "transformers",
+        "peft",
+        "datasets",
+        "safetensors",
+        "sklearn",
+    },
     "forecast": {"torch", "transformers", "accelerate"},
     "adaptation": set(),
     "methods": {"torch", "transformers", "peft"},
@@ -76,6 +85,7 @@ DISTRIBUTIONS = {
     "rouge_score": "rouge-score",
     "huggingface_hub": "huggingface-hub",
     "sentence_transformers": "sentence-transformers",
+    "sklearn": "scikit-learn",
 }
 """Where a library is installed under another name than it is imported by."""
 

@@ -15,6 +15,7 @@ from stepladder.records import (
     Completion,
     Example,
     FitSettings,
+    HeadJob,
     LogLikelihood,
     Prompt,
     Sampling,
@@ -71,10 +72,19 @@ class StreamingEngine(Engine, Protocol):
 
 
 class Encoder(Protocol):
-    """Sentences to vectors."""
+    """Texts to vectors: a sentence encoder, or the hidden states of a model."""
 
     @property
     def identity(self) -> str: ...
+
+    @property
+    def context(self) -> int | None:
+        """Tokens that a text may have; None where nothing bounds them."""
+        ...
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """As the encoder reads them, nothing cut."""
+        ...
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors, shape (texts, dimensions)."""
@@ -91,13 +101,19 @@ class Workbench(Protocol):
         recipe. Raises TrainingError."""
         ...
 
+    def fit_head(self, job: HeadJob) -> Build:
+        """Fits a head on features, which are computed once and kept; or returns the build that the
+        ledger has of the same recipe. Raises TrainingError."""
+        ...
+
 
 class Method(Protocol):
     """Turns one adaptation into another. The object is its frozen configuration."""
 
     fills: ClassVar[str | None]
-    """The section of the prompter that it fills, or `reader` (filling one twice is an error); None
-    for a method that trains."""
+    """The section of the prompter that it fills, or `reader` (filling one twice is an error);
+    `head` for one that answers by a head of its own, beside which nothing can stand; None for a
+    method that trains."""
     requires: ClassVar[Capabilities]
 
     def adapt(

@@ -145,6 +145,8 @@ class Completion:
     """None after a failure."""
     failure: Failure | None = None
     """Why there is no answer; the text is then empty."""
+    probability: float | None = None
+    """Of the answer among all that were possible, by an engine that chooses among few (a head)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +204,8 @@ class Generation:
     failure: Failure | None = None
     runs: tuple[ProgramRun, ...] = ()
     """The programs behind the answer, one a sample, where the reader runs them."""
+    probability: float | None = None
+    """Of the answer, where the engine tells it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,11 +233,14 @@ class Checkpoint:
     capabilities: Capabilities
     adapters: tuple[Adapter, ...] = ()
     parameters: int | None = None
+    head: Head | None = None
+    """Answers in the place of the model's own output, from its hidden states."""
 
     @property
     def identity(self) -> str:
-        """A content hash of everything that decides this model's logits."""
-        return content_hash([self.fingerprint, *(a.fingerprint for a in self.adapters)])
+        """A content hash of everything that decides this model's logits, or its head's answers."""
+        weights = content_hash([self.fingerprint, *(a.fingerprint for a in self.adapters)])
+        return content_hash([weights, self.head.fingerprint]) if self.head else weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +276,14 @@ class Endpoint:
 @dataclass(frozen=True, slots=True)
 class Adapter:
     """A peft adapter's folder and the content hash of its files."""
+
+    folder: Path
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A small head on hidden states: its folder and the content hash of its files."""
 
     folder: Path
     fingerprint: str
@@ -318,11 +333,57 @@ class TrainingJob:
 
 
 @dataclass(frozen=True, slots=True)
+class Pooling:
+    """Which hidden states a text becomes a vector by. A sentence encoder has a way of its own."""
+
+    layer: int = -1
+    """Of the hidden states: 0 are the embeddings, -1 is the last layer."""
+    pool: Literal["mean", "last"] = "mean"
+    """Over the tokens of a text: their mean, or the last one."""
+    dtype: str = "float32"
+    """What the weights are loaded as."""
+
+
+HeadKind = Literal["logistic", "ridge", "neighbours"]
+
+
+@dataclass(frozen=True, slots=True)
+class HeadJob:
+    """All that fitting a head on features needs."""
+
+    kind: HeadKind
+    body: Checkpoint
+    """Whose hidden states are the features: a model, or a sentence encoder."""
+    pooling: Pooling
+    rows: tuple[Example, ...]
+    seed: int
+
+    def features_recipe(self) -> Json:
+        """What decides the features, besides library versions."""
+        return {
+            "features": self.body.identity,
+            "pooling": asdict(self.pooling),
+            "texts": content_hash([row.input for row in self.rows]),
+        }
+
+    def recipe(self) -> Json:
+        """What decides the head, besides library versions: its hash is the build's address."""
+        answers = [[row.references[0], row.group] for row in self.rows]
+        return {
+            **self.features_recipe(),
+            "head": self.kind,
+            "answers": content_hash(answers),
+            "seed": self.seed,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Build:
     """What came out of a training."""
 
     folder: Path
-    """Holds a peft adapter (`adapter_config.json`) or a whole checkpoint (`config.json`)."""
+    """Holds a peft adapter (`adapter_config.json`), a whole checkpoint (`config.json`), or a head
+    (`head.json`)."""
     fingerprint: str
     seconds: float
     peak_memory: int | None

@@ -27,6 +27,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
         "one-shot": "stepladder.methods.prompting:OneShot",
         "few-shot": "stepladder.methods.prompting:FewShot",
         "pal": "stepladder.methods.pal:Pal",
+        "features": "stepladder.methods.features:Features",
         "lora": "stepladder.methods.lora:Lora",
         "full": "stepladder.methods.full:Full",
         "prompt-tuning": "stepladder.methods.prompt_tuning:PromptTuning",
@@ -47,6 +48,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
     },
     "engines": {
         "hf": "stepladder.engines.hf:HFEngine",
+        "head": "stepladder.engines.head:HeadEngine",
         "endpoint": "stepladder.engines.endpoint:EndpointEngine",
         "fake": "stepladder.engines.fake:FakeEngine",
     },

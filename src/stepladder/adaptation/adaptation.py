@@ -85,6 +85,7 @@ class Adaptation:
             finish=completion.finish,
             failure=failure,
             runs=(run,) if run else (),
+            probability=completion.probability,
         )
 
     def answer(self, text: str) -> str:

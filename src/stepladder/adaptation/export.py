@@ -3,7 +3,7 @@
 The weights are in peft's or transformers' own format, so that plain peft and transformers load
 them; beside them `stepladder.json` holds prompter, reader and sampling, and README.md is the model
 card. An adaptation on one adapter keeps it as an adapter on its base, unless merged weights are
-asked for; on several, they are merged.
+asked for; on several, they are merged. A head on features is written as arrays, on its base.
 
 What it does not cover: an adaptation on an endpoint, which has no weights to write (a folder that
 names a server and a key's variable could be made to send the key anywhere); and an adapter's base
@@ -20,7 +20,7 @@ from pathlib import Path
 from stepladder.adaptation.adaptation import Adaptation, sampling_from_json
 from stepladder.adaptation.prompter import Prompter
 from stepladder.adaptation.readers import reader_from_json
-from stepladder.checkpoints import BESIDE, resolve, virtual_ids
+from stepladder.checkpoints import BESIDE, read_head, resolve, virtual_ids, write_head
 from stepladder.checkpoints import load as load_model
 from stepladder.errors import CheckpointError, OutputError
 from stepladder.records import Checkpoint, Endpoint
@@ -99,6 +99,9 @@ def load(folder: Path) -> Adaptation:
 
 
 def _write_weights(checkpoint: Checkpoint, folder: Path, *, merged: bool) -> None:
+    if checkpoint.head is not None:
+        write_head(folder, read_head(checkpoint.head.folder), checkpoint)
+        return
     if len(checkpoint.adapters) > (0 if merged else 1):
         if virtual_ids(checkpoint):
             raise OutputError(

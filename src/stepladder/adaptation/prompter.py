@@ -67,9 +67,13 @@ class Prompter:
     instruction: str | None = None
     demonstrations: Demonstrations | None = None
     stop: tuple[str, ...] = ()
+    input_alone: bool = False
+    """The input as it is: what features are taken of."""
 
     def render(self, query: Query) -> Prompt:
         """The prompt of one query, as plain text and as turns of a chat."""
+        if self.input_alone:
+            return Prompt(query.input, (Turn("user", query.input),))
         pairs = self.demonstrations.shown(query) if self.demonstrations else []
         blocks = [f"Input: {d.input}\nOutput: {d.answer}" for d in pairs]
         blocks.append(f"Input: {query.input}\nOutput:")
@@ -98,7 +102,7 @@ class Prompter:
             pool = tuple(Demonstration(**row) for row in shown["pool"])
             apart = shown.get("apart", False)
             shown = Demonstrations(shown["k"], pool, shown["nearest"], apart)
-        return cls(data["instruction"], shown, tuple(data["stop"]))
+        return cls(data["instruction"], shown, tuple(data["stop"]), data.get("input_alone", False))
 
 
 def instruct(instruction: str | None, labels: tuple[str, ...]) -> str | None:

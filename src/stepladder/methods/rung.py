@@ -9,7 +9,7 @@ from itertools import groupby
 from stepladder import registry
 from stepladder.contracts import Method
 from stepladder.errors import RungError
-from stepladder.records import Model
+from stepladder.records import Checkpoint, Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,13 @@ class Rung:
 
     @property
     def trains(self) -> bool:
-        return any(method.fills is None for method in self.methods)
+        """Whether it learns from the training rows, a network or a head, before it can answer."""
+        return any(method.fills in (None, "head") for method in self.methods)
+
+    @property
+    def by_head(self) -> bool:
+        """Whether a head on features answers, and no model writes."""
+        return any(method.fills == "head" for method in self.methods)
 
     @property
     def virtual_tokens(self) -> int:
@@ -32,6 +38,11 @@ class Rung:
 
     def check(self, checkpoint: Model) -> None:
         """Refuses what this model cannot do."""
+        if isinstance(checkpoint, Checkpoint) and checkpoint.head is not None:
+            raise RungError(
+                f"{checkpoint.name} is a head on features, which answers its own task and can be "
+                "adapted no further; ask it by `stepladder ask`, or give the model under it"
+            )
         for method in self.methods:
             for need in fields(method.requires):
                 wanted = getattr(method.requires, need.name)
@@ -57,6 +68,12 @@ def parse_rung(text: str) -> Rung:
     if not all(parts):
         raise RungError(f"rung '{text}': a method is missing beside a '+'")
     methods = tuple(registry.build("methods", part) for part in parts)
+    alone = [part for part, method in zip(parts, methods, strict=True) if method.fills == "head"]
+    if alone and len(parts) > 1:
+        raise RungError(
+            f"rung '{text}': {alone[0]} reads the input alone and answers by a head of its own, so "
+            "nothing can stand beside it; make rungs of their own of the others"
+        )
     filled: dict[str, str] = {}
     for part, method in zip(parts, methods, strict=True):
         if method.fills is None:

@@ -87,6 +87,7 @@ class _Answer(NamedTuple):
     same_as: int | None
     """The first rung above with the same answer."""
     winner: bool
+    probability: float | None = None
 
 
 class _Item(NamedTuple):
@@ -113,6 +114,7 @@ def _item(item: ShownItem, summary: Summary) -> _Item:
                 pieces=compare(text, units.legible(item.references[0])) if item.references else (),
                 failure=shown.failure,
                 runs=shown.runs,
+                probability=shown.probability,
                 same_as=same_as if same_as != number else None,
                 winner=rung.name == summary.verdict.rung,
             )

@@ -126,6 +126,7 @@ class _Again:
             seen.add(model)
             folders = [(model.folder, model.fingerprint)]
             folders += [(adapter.folder, adapter.fingerprint) for adapter in model.adapters]
+            folders += [(model.head.folder, model.head.fingerprint)] if model.head else []
             if all(_hash(folder) == expected for folder, expected in folders):
                 engine = self._open_engine(model)
                 found[engine.identity] = model

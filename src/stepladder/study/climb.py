@@ -95,7 +95,9 @@ class Climber:
         self._checkpoint: Model | None = None
         self._asked = 0
         self._adaptations: dict[str, Adaptation] = {}
-        self.bench = StudyBench(log, plan.task.seed, watcher, before_training=self.close)
+        self.bench = StudyBench(
+            log, plan.task.seed, watcher, before_training=self.close, dtype=plan.dtype
+        )
 
     @property
     def asked(self) -> int:
@@ -208,7 +210,7 @@ class Climber:
         shown = adaptation.prompter.demonstrations
         labels = len(shown.pool) if shown and shown.nearest else shown.k if shown else 0
         if rung.trains:
-            labels = len(task.train) + len(task.dev)
+            labels = len(task.train) + (0 if rung.by_head else len(task.dev))
         peaks = [b.peak_memory for b in builds]
         known = [p for p in peaks if p is not None]
         return BuildCost(
@@ -365,4 +367,6 @@ def _present(adaptation: Json) -> bool:
     kept = Adaptation.from_json(adaptation).checkpoint
     if isinstance(kept, Endpoint):
         return True
-    return kept.folder.is_dir() and all(a.folder.is_dir() for a in kept.adapters)
+    on_top = [adapter.folder for adapter in kept.adapters]
+    on_top += [kept.head.folder] if kept.head else []
+    return kept.folder.is_dir() and all(folder.is_dir() for folder in on_top)

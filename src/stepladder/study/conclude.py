@@ -212,7 +212,10 @@ def _items(outcome: Outcome) -> tuple[ShownItem, ...]:
                 cause = None if generation is None else generation.failure
                 failure = "missing" if generation is None else cause.cause if cause else None
                 answers[g.climbed.planned.name] = ShownAnswer(
-                    shown_text(generation), failure, generation.runs if generation else ()
+                    shown_text(generation),
+                    failure,
+                    generation.runs if generation else (),
+                    generation.probability if generation else None,
                 )
         items.append(ShownItem(example.id, example.input, example.references, answers))
     return tuple(items)

@@ -10,16 +10,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import mean, median
 from typing import Literal, NamedTuple
 
-from stepladder.adaptation import Adaptation
+from stepladder.adaptation import Adaptation, Prompter
 from stepladder.contracts import TrainingMethod
 from stepladder.ledger import Event
 from stepladder.methods import Rung
 from stepladder.methods.tuning import check_rows, settled_fit
-from stepladder.records import Build, Endpoint, Example, Json, Model, Prompt, TrainingJob
+from stepladder.records import (
+    Build,
+    Endpoint,
+    Example,
+    HeadJob,
+    Json,
+    Model,
+    Prompt,
+    TrainingJob,
+    Turn,
+)
 from stepladder.study.climb import Climbed, base_adaptation, virtual_tokens_to_come
 from stepladder.study.plan import Plan, PlannedRung
 from stepladder.tasks import OutputsRung, Task
@@ -104,6 +114,8 @@ def rate_event(climbed: Climbed, seconds: float | None, tokens: float | None) ->
         return None
     if not checkpoint.parameters or not seconds or not tokens:
         return None
+    if isinstance(climbed.planned.rung, Rung) and climbed.planned.rung.by_head:
+        return None  # another model may be behind it, and nothing was written
     trained = climbed.build.trained_tokens
     built = climbed.build.seconds
     at_work = built - TRAINING_START if built is not None else 0
@@ -136,6 +148,8 @@ def predict(
         )
     checkpoint = planned.checkpoint
     dry = dry_run(rung, task, checkpoint, fit=fit, with_job=memory_of is not None)
+    if dry.head is not None:
+        return _by_head(planned.name, dry.head, dry.prompts, events, count)
     tokens_in = mean(count(checkpoint, dry.prompts))
     tokens_in *= dry.adaptation.samples
     tokens_out = _answer_tokens(dry.adaptation, task, checkpoint, count)
@@ -162,6 +176,23 @@ def predict(
         dry.notes,
         memory,
     )
+
+
+def _by_head(
+    name: str,
+    job: HeadJob,
+    prompts: Sequence[Prompt],
+    events: Iterable[Event],
+    count: CountTokens,
+) -> Prediction:
+    """One pass over every training row and every request; the head itself costs next to nothing."""
+    parameters = float(job.body.parameters or _PARAMETERS_UNKNOWN)
+    speed = rates(parameters, events)
+    texts = [Prompt(row.input, (Turn("user", row.input),)) for row in job.rows[:_LOOKED_AT]]
+    asked, read = mean(count(job.body, prompts)), mean(count(job.body, texts))
+    work = 2 * parameters / speed.answering
+    build_seconds = work * read * len(job.rows)
+    return Prediction(name, asked, 0.0, work * asked, build_seconds, speed.source)
 
 
 def _answer_tokens(
@@ -192,6 +223,8 @@ class DryRun(NamedTuple):
     notes: tuple[str, ...] = ()
     job: TrainingJob | None = None
     """The training that would be run, where it was asked for."""
+    head: HeadJob | None = None
+    """The head that would be fitted."""
 
 
 class _Kept(Exception):
@@ -204,9 +237,14 @@ class _NoTraining:
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.job: TrainingJob | None = None
+        self.head: HeadJob | None = None
 
     def train(self, job: TrainingJob) -> Build:
         self.job = job
+        raise _Kept
+
+    def fit_head(self, job: HeadJob) -> Build:
+        self.head = job
         raise _Kept
 
 
@@ -229,7 +267,11 @@ def dry_run(
         return [adaptation.prompter.render(e.query) for e in examples[:rows]]
 
     for method in rung.methods:
-        if method.fills is not None:
+        if method.fills == "head":
+            with suppress(_Kept):
+                method.adapt(adaptation, task.train, task.dev, bench)
+            adaptation = replace(adaptation, prompter=Prompter(input_alone=True))
+        elif method.fills is not None:
             adaptation = method.adapt(adaptation, task.train, task.dev, bench)
             if fit is not None:
                 adaptation, note = fit(adaptation, virtual_tokens_to_come(rung, adaptation))
@@ -242,7 +284,8 @@ def dry_run(
             if with_job:  # which renders every row
                 with suppress(_Kept):
                     method.adapt(adaptation, task.train, task.dev, bench)
-    return DryRun(rendered(task.test), training, adaptation, tuple(notes), bench.job)
+    prompts = rendered(task.test)
+    return DryRun(prompts, training, adaptation, tuple(notes), bench.job, bench.head)
 
 
 def cost_order(plan: Plan, events: Sequence[Event]) -> list[str]:

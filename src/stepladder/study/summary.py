@@ -184,6 +184,8 @@ class ShownAnswer:
     failure: str | None
     runs: tuple[ProgramRun, ...] = ()
     """The programs behind it."""
+    probability: float | None = None
+    """Of the answer, where a head on features chose it."""
 
 
 @dataclass(frozen=True, slots=True)
