@@ -20,6 +20,7 @@ from stepladder.records import (
     Prompt,
     Sampling,
     TrainingJob,
+    Trial,
 )
 
 if TYPE_CHECKING:
@@ -106,14 +107,23 @@ class Workbench(Protocol):
         ledger has of the same recipe. Raises TrainingError."""
         ...
 
+    def score_dev(self, setting: str, adaptation: Adaptation, dev: Sequence[Example]) -> Trial:
+        """What an adaptation comes to on these rows, by the measure that decides the study. Raises
+        TrainingError where the machine owes an answer."""
+        ...
+
+    def record_trials(self, trials: Sequence[Trial]) -> None:
+        """Keeps what was tried, the chosen one marked: in the log, the report and the bill."""
+        ...
+
 
 class Method(Protocol):
     """Turns one adaptation into another. The object is its frozen configuration."""
 
     fills: ClassVar[str | None]
     """The section of the prompter that it fills, or `reader` (filling one twice is an error);
-    `head` for one that answers by a head of its own, beside which nothing can stand; None for a
-    method that trains."""
+    `sampling` for one that chooses how tokens are drawn, which is done last; `head` for one that
+    answers by a head of its own, beside which nothing can stand; None for a method that trains."""
     requires: ClassVar[Capabilities]
 
     def adapt(

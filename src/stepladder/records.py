@@ -94,6 +94,9 @@ class Sampling:
     """Seeds one generator a prompt, so that an answer does not depend on its batch."""
     stop: tuple[str, ...] = ()
     """The answer ends before the first of these strings."""
+    beams: int = 1
+    """Answers that are followed at once, of which the most probable is given; with more than 1
+    nothing is drawn."""
 
     def __post_init__(self) -> None:
         if self.max_new_tokens < 1:
@@ -108,6 +111,21 @@ class Sampling:
             raise SamplingError(f"top_k is {self.top_k}; give 0 (all tokens) or more")
         if any(not s for s in self.stop):
             raise SamplingError("a stop string is empty; leave it out")
+        if self.beams < 1:
+            raise SamplingError(f"beams is {self.beams}; give 1 or more")
+        if self.beams > 1 and self.temperature > 0:
+            raise SamplingError(
+                f"{self.beams} beams are searched at temperature 0, and it is {self.temperature}; "
+                "give one of the two"
+            )
+
+    def as_json(self) -> Json:
+        """All fields, but for `beams` where it is 1: addresses of answers that were kept before
+        there were beams still hold."""
+        data = asdict(self)
+        if self.beams == 1:
+            del data["beams"]
+        return data
 
 
 Finish = Literal["end", "stop", "length", "over-context"]
@@ -414,6 +432,25 @@ class Score:
     """What the value is multiplied by to be shown on a scale of 0 to 100."""
     details: Mapping[str, float] = field(default_factory=dict)
     """Parts of the measure: precision and recall, n-gram precisions, brevity penalty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A setting that was tried before the rung was built, with what it came to on dev."""
+
+    setting: str
+    """In words, such as `temperature=0.7, n=5`."""
+    score: Score
+    seconds: float | None
+    """Of trying it; None where it is not known."""
+    answers: int = 0
+    """Completions that it took: several a row where there is a vote."""
+    chosen: bool = False
+
+
+def trial_from_json(data: Json) -> Trial:
+    """The inverse of `asdict`."""
+    return Trial(**{**data, "score": Score(**data["score"])})
 
 
 @dataclass(frozen=True, slots=True)

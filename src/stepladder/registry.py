@@ -28,6 +28,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
         "few-shot": "stepladder.methods.prompting:FewShot",
         "pal": "stepladder.methods.pal:Pal",
         "features": "stepladder.methods.features:Features",
+        "decoding": "stepladder.methods.decoding:Decoding",
         "lora": "stepladder.methods.lora:Lora",
         "full": "stepladder.methods.full:Full",
         "prompt-tuning": "stepladder.methods.prompt_tuning:PromptTuning",

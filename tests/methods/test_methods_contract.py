@@ -19,12 +19,19 @@ from stepladder.errors import CheckpointError, OutputError, TrainingError
 from stepladder.ledger import Ledger, StudyLog
 from stepladder.records import Example, Query, Sampling
 from stepladder.study.bench import StudyBench
+from stepladder.study.dev import DevExaminer
 from stepladder.study.watch import Silent
+from stepladder.tasks import Task
 
 TRAIN = tuple(Example(f"r{i}", f"cat {i}", (f"dog {i}",)) for i in range(12))
 DEV = tuple(Example(f"d{i}", f"cat {i + 20}", (f"dog {i + 20}",)) for i in range(4))
 QUERIES = [Query(f"q{i}", f"the cat {i}") for i in range(3)]
-SETTINGS = {"few-shot": "(2)", "lora": "(rank=2, epochs=1)", "full": "(epochs=1)"}
+SETTINGS = {
+    "decoding": "(temperature=0|1, n=1|2)",
+    "few-shot": "(2)",
+    "lora": "(rank=2, epochs=1)",
+    "full": "(epochs=1)",
+}
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -47,7 +54,9 @@ def base(tiny_llama: Path) -> Adaptation:
 
 
 def adapted(method: Any, base: Adaptation, log: StudyLog) -> tuple[Adaptation, StudyBench]:
-    bench = StudyBench(log, 0, Silent(), before_training=gc.collect)
+    task = Task("t", None, TRAIN, DEV, DEV, metrics=("exact_match",))
+    examiner = DevExaminer(task, open_engine, Silent())
+    bench = StudyBench(log, 0, Silent(), before_training=gc.collect, examiner=examiner)
     return method.adapt(base, TRAIN, DEV, bench), bench
 
 

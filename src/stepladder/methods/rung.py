@@ -19,12 +19,18 @@ class Rung:
     name: str
     methods: tuple[Method, ...]
     """As they are applied: left to right, but for a method that fills the reader, which stands
-    before the demonstrations beside it, since they are shown in its form."""
+    before the demonstrations beside it, since they are shown in its form, and one that chooses the
+    sampling, which is done last, with all else as it will be."""
 
     @property
     def trains(self) -> bool:
         """Whether it learns from the training rows, a network or a head, before it can answer."""
         return any(method.fills in (None, "head") for method in self.methods)
+
+    @property
+    def builds(self) -> bool:
+        """Whether it takes more than rendering prompts before it can answer."""
+        return self.trains or any(method.fills == "sampling" for method in self.methods)
 
     @property
     def by_head(self) -> bool:
@@ -102,11 +108,12 @@ def _joint(text: str, methods: tuple[Method, ...]) -> Iterator[Method]:
 
 
 def _applied(methods: tuple[Method, ...]) -> tuple[Method, ...]:
-    """Between one training and the next, what fills the reader comes first."""
+    """Between one training and the next, what fills the reader comes first; the sampling is
+    chosen at the end."""
     order: list[Method] = []
     start = 0
     for method in methods:
         order.insert(start if method.fills == "reader" else len(order), method)
         if method.fills is None:
             start = len(order)
-    return tuple(order)
+    return tuple(sorted(order, key=lambda method: method.fills == "sampling"))

@@ -15,6 +15,7 @@ from stepladder.report.differences import compare
 from stepladder.report.files import write_whole
 from stepladder.report.frame import render_page
 from stepladder.report.picture import draw
+from stepladder.report.trials import BREADTH, trials_of
 from stepladder.report.view import COSTS, look
 from stepladder.study.summary import (
     PROGRAM_FATES,
@@ -39,6 +40,8 @@ def render_html(summary: Summary) -> str:
         items=[_item(item, summary) for item in summary.items],
         prompts=_prompts(summary),
         costs=COSTS,
+        tried=trials_of(summary),
+        breadth=BREADTH,
         fates=[fate for fate in PROGRAM_FATES if _occurs(fate, summary)],
     )
 

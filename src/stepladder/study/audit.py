@@ -167,7 +167,7 @@ class _Again:
 
 def _can_be_asked(answer: KeptAnswer, models: dict[str, Checkpoint]) -> bool:
     identity, _, sampling = answer.recipe["parts"]
-    greedy = sampling["temperature"] == 0
+    greedy = sampling["temperature"] == 0 and sampling.get("beams", 1) == 1
     return identity in models and greedy and answer.payload["finish"] != "over-context"
 
 

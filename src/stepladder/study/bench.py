@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from stepladder.adaptation import Adaptation
 from stepladder.errors import MissingExtraError
-from stepladder.ledger import Store
-from stepladder.records import Build, HeadJob, Json, TrainingJob, content_hash
+from stepladder.ledger import StudyLog
+from stepladder.records import (
+    Build,
+    Example,
+    HeadJob,
+    Json,
+    TrainingJob,
+    Trial,
+    content_hash,
+)
+from stepladder.study.dev import DevExaminer
 from stepladder.study.watch import Watcher
 
 _DECIDE_WEIGHTS = ("torch", "transformers", "peft", "accelerate", "tokenizers")
@@ -23,15 +33,19 @@ class StudyBench:
 
     def __init__(
         self,
-        store: Store,
+        store: StudyLog,
         seed: int,
         watcher: Watcher,
         before_training: Callable[[], None],
+        examiner: DevExaminer,
         dtype: str = "float32",
     ) -> None:
         """`dtype` is what features are computed in, as answers are."""
         self.seed = seed
         self._dtype = dtype
+        self._examiner = examiner
+        self.trials: list[Trial] = []
+        """What the rung at hand tried on dev."""
         self.builds: list[Build] = []
         """Those that the rung at hand used, in order."""
         self.trainings = 0
@@ -55,6 +69,15 @@ class StudyBench:
         build = self._kept(recipe, lambda key: self._fit_head(job, key))
         self.builds.append(build)
         return build
+
+    def score_dev(self, setting: str, adaptation: Adaptation, dev: Sequence[Example]) -> Trial:
+        """What the adaptation comes to on dev; the rung pays for the answers."""
+        return self._examiner.score(self.rung, setting, adaptation, dev)
+
+    def record_trials(self, trials: Sequence[Trial]) -> None:
+        """Into the log, and onto the bill of the rung at hand."""
+        self._store.append_many(("trial", {"rung": self.rung, **asdict(t)}) for t in trials)
+        self.trials += trials
 
     def _kept(self, recipe: Json, make: Callable[[str], Build]) -> Build:
         """The ledger's build of this recipe, or one that is made and kept."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 from stepladder.contracts import Metric
@@ -197,6 +197,7 @@ def _row(
         )
         if graded.items
         else None,
+        trials=climbed.trials,
     )
 
 
@@ -312,7 +313,7 @@ def _provenance(
         "test split": test,
         "verdicts drawn from this test split": decided,
         "models": models,
-        "sampling": asdict(task.sampling),
+        "sampling": task.sampling.as_json(),
         "seed": task.seed,
         "work in the last run": outcome.work,
         **origin(task.path),

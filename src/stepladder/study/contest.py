@@ -115,4 +115,4 @@ def _runner(planned: PlannedRung) -> Runner:
         return Runner(planned.name, engine=planned.name, builds=False, free=True)
     trains = rung.trains
     engine = planned.name if trains else checkpoint.identity
-    return Runner(planned.name, engine, builds=trains, free=False)
+    return Runner(planned.name, engine, builds=rung.builds, free=False)

@@ -114,7 +114,7 @@ def _held(
     if checkpoint.head is not None:
         yield from _held_head(ledger, study, rung, folder)
         return
-    sampling = replace(adaptation.drawing, temperature=0.0)
+    sampling = replace(adaptation.drawing, temperature=0.0, beams=1)
     with closing(HFEngine(checkpoint)) as engine:
         asked = [pair for pair in _asked(ledger, study, rung) if engine.fits(*pair)][:ITEMS]
         if not asked:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from stepladder.checkpoints import DTYPES
@@ -58,7 +58,7 @@ class Plan:
                 [p.name, p.checkpoint.identity if p.checkpoint else _outputs_hash(p.rung)]
                 for p in self.rungs
             ],
-            "sampling": asdict(self.task.sampling),
+            "sampling": self.task.sampling.as_json(),
             "seed": self.task.seed,
             "dtype": self.dtype,
             "requests": self.requests,

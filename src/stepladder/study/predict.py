@@ -27,7 +27,9 @@ from stepladder.records import (
     Json,
     Model,
     Prompt,
+    Score,
     TrainingJob,
+    Trial,
     Turn,
 )
 from stepladder.study.climb import Climbed, base_adaptation, virtual_tokens_to_come
@@ -156,7 +158,10 @@ def predict(
     answer_tokens = tokens_out
     tokens_out *= dry.adaptation.samples
     if isinstance(checkpoint, Endpoint):  # whose size and machine are unknown
-        return Prediction(planned.name, tokens_in, tokens_out, None, 0.0, "unknown")
+        build = None if dry.trials else 0.0
+        return Prediction(
+            planned.name, tokens_in, tokens_out, None, build, "unknown", notes=dry.notes
+        )
     parameters = float(checkpoint.parameters or _PARAMETERS_UNKNOWN)
     speed = rates(parameters, events)
     build_seconds, memory = 0.0, None
@@ -166,6 +171,8 @@ def predict(
         tokens = rows * (mean(count(checkpoint, dry.training.prompts)) + answer_tokens)
         build_seconds = TRAINING_START + 6 * parameters * tokens / speed.training
     seconds = 2 * parameters * (tokens_in + tokens_out) / speed.answering
+    once = seconds / dry.adaptation.samples
+    build_seconds += sum(len(task.dev) * once * t.samples * t.sampling.beams for t in dry.trials)
     return Prediction(
         planned.name,
         tokens_in,
@@ -225,6 +232,8 @@ class DryRun(NamedTuple):
     """The training that would be run, where it was asked for."""
     head: HeadJob | None = None
     """The head that would be fitted."""
+    trials: tuple[Adaptation, ...] = ()
+    """What would be tried on dev."""
 
 
 class _Kept(Exception):
@@ -238,6 +247,8 @@ class _NoTraining:
         self.seed = seed
         self.job: TrainingJob | None = None
         self.head: HeadJob | None = None
+        self.trials: list[Adaptation] = []
+        self.notes: list[str] = []
 
     def train(self, job: TrainingJob) -> Build:
         self.job = job
@@ -246,6 +257,16 @@ class _NoTraining:
     def fit_head(self, job: HeadJob) -> Build:
         self.head = job
         raise _Kept
+
+    def score_dev(self, setting: str, adaptation: Adaptation, dev: Sequence[Example]) -> Trial:
+        self.trials.append(adaptation)
+        return Trial(setting, Score("", None, None, None, 0, ""), None)
+
+    def record_trials(self, trials: Sequence[Trial]) -> None:
+        cheapest = next(trial.setting for trial in trials if trial.chosen)
+        self.notes.append(
+            f"tries {len(trials)} settings on dev; a request is predicted for {cheapest}"
+        )
 
 
 def dry_run(
@@ -285,7 +306,15 @@ def dry_run(
                 with suppress(_Kept):
                     method.adapt(adaptation, task.train, task.dev, bench)
     prompts = rendered(task.test)
-    return DryRun(prompts, training, adaptation, tuple(notes), bench.job, bench.head)
+    return DryRun(
+        prompts,
+        training,
+        adaptation,
+        (*notes, *bench.notes),
+        bench.job,
+        bench.head,
+        tuple(bench.trials),
+    )
 
 
 def cost_order(plan: Plan, events: Sequence[Event]) -> list[str]:

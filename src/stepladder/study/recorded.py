@@ -84,7 +84,7 @@ class RecordedEngine:
 
     def _parts(self, prompt: Prompt, sampling: Sampling) -> list[Any]:
         """What an address is the hash of."""
-        return [self.identity, self.render(prompt), asdict(sampling)]
+        return [self.identity, self.render(prompt), sampling.as_json()]
 
     def _keep(
         self, shard: Mapping[str, Json], asked: Mapping[str, Prompt], sampling: Sampling

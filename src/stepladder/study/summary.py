@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal, get_args
 
-from stepladder.records import Cost, Json, ProgramRun, Score
+from stepladder.records import Cost, Json, ProgramRun, Score, Trial, trial_from_json
 
 VerdictKind = Literal["reached", "not-reached", "good-enough", "undecided", "unfinished"]
 DepartureKind = Literal["won", "missed", "worse", "hopeless", "left out", "over"]
@@ -97,6 +97,8 @@ class RungSummary:
     """The first test item's prompt as rendered for the model."""
     programs: Programs | None = None
     """What became of its programs; None for a rung that runs none."""
+    trials: tuple[Trial, ...] = ()
+    """Settings tried on dev before it was built, the chosen one marked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +264,7 @@ def _rung(data: Json) -> RungSummary:
     fields["cost"] = Cost(**data["cost"])
     programs = data.get("programs")
     fields["programs"] = Programs(**programs) if programs else None
+    fields["trials"] = tuple(trial_from_json(row) for row in data.get("trials", ()))
     return RungSummary(**fields)
 
 

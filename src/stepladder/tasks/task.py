@@ -61,7 +61,7 @@ class Task:
         """Content hash of what decides a result: rows, instruction, labels, metrics, target,
         margin, sampling and seed. Name, notes, prices and rungs are left out."""
         settings: list[Any] = [self.instruction, self.labels, self.metrics, self.margin, self.seed]
-        settings += [self.target and asdict(self.target), asdict(self.sampling)]
+        settings += [self.target and asdict(self.target), self.sampling.as_json()]
         return content_hash([settings, *(self.split_fingerprint(split) for split in SPLITS)])
 
     def split(self, name: str) -> tuple[Example, ...]:
