@@ -97,9 +97,10 @@ class Workbench(Protocol):
 
     seed: int
 
-    def train(self, job: TrainingJob) -> Build:
+    def train(self, job: TrainingJob, *, trial: bool = False) -> Build:
         """Trains in a process of its own, or returns the build that the ledger has of the same
-        recipe. Raises TrainingError."""
+        recipe. A trial is no part of the rung, which pays for it as the method records it. Raises
+        TrainingError."""
         ...
 
     def fit_head(self, job: HeadJob) -> Build:

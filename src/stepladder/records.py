@@ -434,6 +434,10 @@ class Score:
     """Parts of the measure: precision and recall, n-gram precisions, brevity penalty."""
 
 
+DEV_LOSS = "dev loss"
+"""The measure of trials that are short trainings, nats a token."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trial:
     """A setting that was tried before the rung was built, with what it came to on dev."""

@@ -176,6 +176,10 @@ def _convert(hint: Any, value: str, text: str, error: type[StepladderError]) -> 
     """A setting's text as its field's type: bool, int, float, str, Literal, or one of these or
     None."""
     options = [o for o in get_args(hint) if o is not type(None)] or [hint]
+    words = [word for option in options for word in get_args(option)]
+    if value in words:  # of a Literal beside other types
+        return value
+    options = [option for option in options if not get_args(option)] + words
     if value.lower() == "none" and type(None) in get_args(hint):
         return None
     if bool in options and value.lower() in ("true", "yes", "false", "no"):

@@ -44,7 +44,13 @@ from stepladder.checkpoints.resolving import (
     resolve_encoder,
     with_head,
 )
-from stepladder.checkpoints.tokens import PairTokens, encode_pair, encode_prompt, render
+from stepladder.checkpoints.tokens import (
+    PairTokens,
+    encode_pair,
+    encode_prompt,
+    render,
+    unwritable,
+)
 from stepladder.checkpoints.virtual import BESIDE, is_soft_prompt, new_virtual_ids, virtual_ids
 
 __all__ = [
@@ -80,6 +86,7 @@ __all__ = [
     "resolve",
     "resolve_encoder",
     "softmax",
+    "unwritable",
     "virtual_ids",
     "with_head",
     "write_head",

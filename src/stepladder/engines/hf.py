@@ -34,6 +34,7 @@ from stepladder.checkpoints import (
     load_tokenizer,
     out_of_memory,
     render,
+    unwritable,
     virtual_ids,
 )
 from stepladder.engines.asking import Answer, Ask, Runner, cut_at_stop, pieces
@@ -241,6 +242,10 @@ class HFEngine:
 
     def render(self, prompt: Prompt) -> str:
         return render(self.tokenizer, prompt)
+
+    def unwritable(self, texts: Sequence[str]) -> dict[str, str]:
+        """Those of which the tokenizer makes something else, with that."""
+        return unwritable(self.tokenizer, texts)
 
     def count_tokens(self, prompts: Sequence[Prompt]) -> list[int]:
         """Those of a soft prompt included."""

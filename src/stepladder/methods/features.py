@@ -19,6 +19,7 @@ from stepladder.checkpoints import (
     check_layer,
     is_sentence_encoder,
     resolve_encoder,
+    virtual_ids,
     with_head,
 )
 from stepladder.contracts import Workbench
@@ -95,6 +96,11 @@ class Features:
             raise RungError(
                 f"{base.checkpoint.name} is an endpoint, which shows no hidden states; name a "
                 "sentence encoder: features(encoder=FOLDER)"
+            )
+        if virtual_ids(base.checkpoint):
+            raise RungError(
+                f"features reads the input alone, and {base.checkpoint.name} has a soft prompt "
+                "before it; give the model under it"
             )
         if not is_sentence_encoder(base.checkpoint):
             check_layer(base.checkpoint, self.layer)

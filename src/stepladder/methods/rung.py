@@ -24,13 +24,18 @@ class Rung:
 
     @property
     def trains(self) -> bool:
-        """Whether it learns from the training rows, a network or a head, before it can answer."""
-        return any(method.fills in (None, "head") for method in self.methods)
+        """Whether a network is trained."""
+        return any(method.fills is None for method in self.methods)
+
+    @property
+    def learns(self) -> bool:
+        """Whether training rows decide its weights, a network's or a head's."""
+        return self.trains or self.by_head
 
     @property
     def builds(self) -> bool:
         """Whether it takes more than rendering prompts before it can answer."""
-        return self.trains or any(method.fills == "sampling" for method in self.methods)
+        return self.learns or any(method.fills == "sampling" for method in self.methods)
 
     @property
     def by_head(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from stepladder.records import Trial
+from stepladder.records import DEV_LOSS, Trial
 from stepladder.report import units
 from stepladder.study.summary import RungSummary, Summary
 
@@ -82,6 +82,6 @@ def _tried(rung: RungSummary) -> Tried:
 
 def _value(trial: Trial) -> str:
     score = trial.score
-    if score.value is not None and score.times == 1:  # a loss, whose digits are behind the point
+    if score.value is not None and score.metric == DEV_LOSS:
         return f"{score.value:.3f}"
     return units.points(score.value, score.times)

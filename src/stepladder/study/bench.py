@@ -55,11 +55,12 @@ class StudyBench:
         self._watcher = watcher
         self._before_training = before_training
 
-    def train(self, job: TrainingJob) -> Build:
+    def train(self, job: TrainingJob, *, trial: bool = False) -> Build:
         """The build of this recipe; raises TrainingError where it cannot be had."""
         recipe = {**job.recipe(), "versions": _versions(_DECIDE_WEIGHTS)}
         build = self._kept(recipe, lambda key: self._run(job, key))
-        self.builds.append(build)
+        if not trial:
+            self.builds.append(build)
         return build
 
     def fit_head(self, job: HeadJob) -> Build:

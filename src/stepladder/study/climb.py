@@ -41,6 +41,7 @@ from stepladder.records import (
 )
 from stepladder.study.bench import StudyBench
 from stepladder.study.dev import DevExaminer, choice_of
+from stepladder.study.labels import refuse_unwritable
 from stepladder.study.plan import Plan, PlannedRung
 from stepladder.study.recorded import RecordedEngine
 from stepladder.study.watch import Watcher
@@ -206,8 +207,12 @@ class Climber:
         task, notes = self._plan.task, list[str]()
         assert isinstance(planned.rung, Rung) and planned.checkpoint is not None
         adaptation = base_adaptation(task, planned.checkpoint)
+        if task.labels and not planned.rung.by_head:
+            refuse_unwritable(self.engine(planned.checkpoint), task, planned.rung.name)
         for method in planned.rung.methods:
             adaptation = method.adapt(adaptation, task.train, task.dev, self.bench)
+            if method.fills is None and not task.dev:
+                notes.append("there were no dev rows, so its training stopped by its plan alone")
             if method.fills in (None, "demonstrations"):
                 notes += without_programs(adaptation, task)
             if method.fills is not None:
@@ -245,8 +250,8 @@ class Climber:
         tried = [trial.seconds for trial in self.bench.trials]
         if tried:
             labels += len(task.dev)
-        if rung.trains:
-            labels = len(task.train) + (0 if rung.by_head else len(task.dev))
+        if rung.learns:
+            labels = len(task.train) + (len(task.dev) if rung.trains else 0)
         peaks = [b.peak_memory for b in builds]
         known = [p for p in peaks if p is not None]
         return BuildCost(

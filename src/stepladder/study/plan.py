@@ -88,7 +88,7 @@ def make_plan(
             planned.append(PlannedRung(entry.name, None, entry))
             continue
         rung = parse_rung(entry)
-        if rung.trains and not task.train:
+        if rung.learns and not task.train:
             raise RungError(f"rung '{rung.name}' trains, but task '{task.name}' has no train rows")
         for checkpoint in checkpoints:
             rung.check(checkpoint)

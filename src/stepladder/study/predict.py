@@ -18,7 +18,7 @@ from stepladder.adaptation import Adaptation, Prompter
 from stepladder.contracts import TrainingMethod
 from stepladder.ledger import Event
 from stepladder.methods import Rung
-from stepladder.methods.tuning import check_rows, settled_fit
+from stepladder.methods.tuning import Work, check_rows, work_of
 from stepladder.records import (
     Build,
     Endpoint,
@@ -120,7 +120,8 @@ def rate_event(climbed: Climbed, seconds: float | None, tokens: float | None) ->
         return None  # another model may be behind it, and nothing was written
     trained = climbed.build.trained_tokens
     built = climbed.build.seconds
-    at_work = built - TRAINING_START if built is not None else 0
+    tried = sum(trial.seconds or 0.0 for trial in climbed.trials)
+    at_work = built - tried - TRAINING_START if built is not None else 0
     return {
         "rung": climbed.planned.name,
         "parameters": checkpoint.parameters,
@@ -167,9 +168,10 @@ def predict(
     build_seconds, memory = 0.0, None
     if dry.training is not None:
         memory = memory_of(dry.job) if memory_of and dry.job else None
-        rows = len(task.train) * dry.training.epochs
+        work = dry.training.work
+        rows = len(task.train) * work.epochs
         tokens = rows * (mean(count(checkpoint, dry.training.prompts)) + answer_tokens)
-        build_seconds = TRAINING_START + 6 * parameters * tokens / speed.training
+        build_seconds = work.trainings * TRAINING_START + 6 * parameters * tokens / speed.training
     seconds = 2 * parameters * (tokens_in + tokens_out) / speed.answering
     once = seconds / dry.adaptation.samples
     build_seconds += sum(len(task.dev) * once * t.samples * t.sampling.beams for t in dry.trials)
@@ -216,7 +218,7 @@ def _answer_tokens(
 
 
 class DryTraining(NamedTuple):
-    epochs: float
+    work: Work
     prompts: list[Prompt]
     """Some of those that it would train on."""
 
@@ -250,7 +252,7 @@ class _NoTraining:
         self.trials: list[Adaptation] = []
         self.notes: list[str] = []
 
-    def train(self, job: TrainingJob) -> Build:
+    def train(self, job: TrainingJob, *, trial: bool = False) -> Build:
         self.job = job
         raise _Kept
 
@@ -300,8 +302,10 @@ def dry_run(
         else:
             trainer: TrainingMethod = method  # type: ignore[assignment]
             check_rows(adaptation, task.train)
-            epochs = settled_fit(trainer, len(task.train)).epochs
-            training = DryTraining(epochs, rendered(task.train))
+            work = work_of(trainer, len(task.train), len(task.dev))
+            training = DryTraining(work, rendered(task.train))
+            if not task.dev:
+                notes.append("no dev rows: its training stops by its plan alone")
             if with_job:  # which renders every row
                 with suppress(_Kept):
                     method.adapt(adaptation, task.train, task.dev, bench)

@@ -26,6 +26,7 @@ from stepladder.records import (
     Sampling,
     content_hash,
 )
+from stepladder.study.labels import unwritable
 
 SHARD_SECONDS = 2.0
 """Completions are written together, at least this often: what a kill can lose."""
@@ -55,6 +56,10 @@ class RecordedEngine:
 
     def log_likelihood(self, pairs: Sequence[tuple[Prompt, str]]) -> list[LogLikelihood]:
         return self._engine.log_likelihood(pairs)
+
+    def unwritable(self, texts: Sequence[str]) -> dict[str, str]:
+        """Those that this model cannot write, with what it would; none where that is not known."""
+        return unwritable(self._engine, texts)
 
     def way(self) -> Json | None:
         """How the model was asked and why so, and how many greedy steps all but tied; None where

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from stepladder.checkpoints import fingerprint, open_features, out_of_memory
 from stepladder.errors import OutputError, TrainingError
 from stepladder.records import Build, HeadJob, Json
+from stepladder.training.workfolder import WorkFolder
 
 _ARRAYS = "features.safetensors"
 _SAID = "features.json"
@@ -92,8 +93,9 @@ def written(
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         write(part)
-        shutil.rmtree(folder, ignore_errors=True)
-        part.replace(folder)
+        with WorkFolder(home).held():  # another study may have made the same meanwhile
+            shutil.rmtree(folder, ignore_errors=True)
+            part.replace(folder)
         stored = sum(file.stat().st_size for file in folder.iterdir())
     except OSError as error:
         raise OutputError(
