@@ -47,7 +47,6 @@ LIBRARIES: dict[str, set[str]] = {
         "huggingface_hub",
         "sentence_transformers",
         "jinja2",  # chat templates
-        "safetensors",  # a head's arrays
     },
     "sandbox": {"pydantic_monty"},
     "ledger": {"sqlalchemy"},
