@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -96,6 +96,7 @@ class Adaptation:
             finish=completion.finish,
             failure=failure,
             runs=(run,) if run else (),
+            probability=completion.probability,
         )
 
     def answer(self, text: str) -> str:
@@ -124,7 +125,7 @@ class Adaptation:
             "checkpoint": model_to_json(self.checkpoint),
             "prompter": self.prompter.as_json(),
             "reader": self.reader.as_json(),
-            "sampling": asdict(self.sampling),
+            "sampling": self.sampling.as_json(),
             "samples": self.samples,
         }
 

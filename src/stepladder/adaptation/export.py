@@ -4,7 +4,7 @@ The weights are in peft's or transformers' own format, so that plain peft and tr
 them; beside them `stepladder.json` holds prompter, reader and sampling, README.md is the model
 card, and `knowledge/` the index of the evidence, where there is any. An adaptation on one adapter
 keeps it as an adapter on its base, unless merged weights are asked for; on several, they are
-merged.
+merged. A head on features is written as arrays, on its base.
 
 What it does not cover: an adaptation on an endpoint, which has no weights to write (a folder that
 names a server and a key's variable could be made to send the key anywhere); and an adapter's base
@@ -23,7 +23,7 @@ from stepladder.adaptation.adaptation import Adaptation, sampling_from_json
 from stepladder.adaptation.evidence import Evidence
 from stepladder.adaptation.prompter import Prompter
 from stepladder.adaptation.readers import reader_from_json
-from stepladder.checkpoints import BESIDE, resolve, virtual_ids
+from stepladder.checkpoints import BESIDE, read_head, resolve, virtual_ids, write_head
 from stepladder.checkpoints import load as load_model
 from stepladder.errors import CheckpointError, OutputError
 from stepladder.records import Checkpoint, Endpoint
@@ -117,6 +117,9 @@ def _beside(evidence: Evidence, folder: Path) -> Evidence:
 
 
 def _write_weights(checkpoint: Checkpoint, folder: Path, *, merged: bool) -> None:
+    if checkpoint.head is not None:
+        write_head(folder, read_head(checkpoint.head.folder), checkpoint)
+        return
     if len(checkpoint.adapters) > (0 if merged else 1):
         if virtual_ids(checkpoint):
             raise OutputError(

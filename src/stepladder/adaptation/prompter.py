@@ -70,9 +70,13 @@ class Prompter:
     stop: tuple[str, ...] = ()
     evidence: Evidence | None = None
     """Stands before every input, a demonstration's too."""
+    input_alone: bool = False
+    """The input as it is: what features are taken of."""
 
     def render(self, query: Query) -> Prompt:
         """The prompt of one query, as plain text and as turns of a chat."""
+        if self.input_alone:
+            return Prompt(query.input, (Turn("user", query.input),))
         pairs = self.demonstrations.shown(query) if self.demonstrations else []
         queries = [*(Query(d.id, d.input) for d in pairs), query]
         evidence = [self.evidence.section(q) if self.evidence else "" for q in queries]
@@ -113,7 +117,8 @@ class Prompter:
             shown = Demonstrations(shown["k"], pool, shown["nearest"], apart)
         evidence = data.get("evidence")
         found = Evidence(**evidence) if evidence else None
-        return cls(data["instruction"], shown, tuple(data["stop"]), found)
+        alone = data.get("input_alone", False)
+        return cls(data["instruction"], shown, tuple(data["stop"]), found, alone)
 
 
 def instruct(

@@ -1,4 +1,5 @@
-"""The one sentence encoder that retrieval, nearest demonstrations and semantic measures share."""
+"""The one sentence encoder that retrieval, nearest demonstrations, semantic measures and features
+share."""
 
 from __future__ import annotations
 
@@ -24,6 +25,18 @@ class SentenceEncoder:
     def __init__(self, name: str, model: Any) -> None:
         self._model = model
         self.identity = name
+
+    @property
+    def context(self) -> int | None:
+        """Tokens of a text; what is beyond is not read."""
+        return None if self._model.max_seq_length is None else int(self._model.max_seq_length)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """As the encoder reads them, nothing cut."""
+        if not texts:
+            return []
+        ids = self._model.tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]
+        return [len(row) for row in ids]
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors, shape (texts, dimensions)."""

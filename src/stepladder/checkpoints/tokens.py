@@ -83,6 +83,21 @@ def encode_pair(
     return PairTokens(prompt_ids, _tail_ids(tokenizer, prompt.text, tail, prompt_ids, chat=False))
 
 
+def unwritable(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> dict[str, str]:
+    """Of these texts, those that no answer can be, with what comes back in their place: the
+    tokenizer has no tokens for some of their characters. Case and space are not compared."""
+
+    def bare(text: str) -> str:
+        return "".join(text.casefold().split())
+
+    found = {}
+    for text in texts:
+        back = str(tokenizer.decode(_ids(tokenizer, text, special=False), skip_special_tokens=True))
+        if bare(back) != bare(text):
+            found[text] = back.strip()
+    return found
+
+
 def _tail_ids(
     tokenizer: PreTrainedTokenizerBase, before: str, tail: str, prompt_ids: list[int], *, chat: bool
 ) -> list[int]:

@@ -31,7 +31,7 @@ DIMENSIONS = 200
 
 @dataclass(frozen=True)
 class Lsa:
-    """Implements `contracts.Encoder`."""
+    """Implements `nearest.Encodes`."""
 
     words: tuple[str, ...]
     weights: NDArray[np.float32]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stepladder.checkpoints import open_encoder
-from stepladder.contracts import Encoder, Floats
+from stepladder.contracts import Floats
 
 _WORD = re.compile(r"\w+")
 
@@ -51,11 +51,19 @@ class Bm25Search:
         return np.asarray(self._index.get_scores(words), dtype=np.float64)
 
 
+class Encodes(Protocol):
+    """What a search needs of an encoder."""
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit vectors, shape (texts, dimensions)."""
+        ...
+
+
 class EncoderSearch:
     """Cosine similarity of unit vectors, exact."""
 
     def __init__(
-        self, pool: Sequence[str], encoder: Encoder, vectors: NDArray[np.float32] | None = None
+        self, pool: Sequence[str], encoder: Encodes, vectors: NDArray[np.float32] | None = None
     ) -> None:
         """`vectors` are those of the pool, where they are known already."""
         self._encoder = encoder

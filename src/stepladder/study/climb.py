@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from typing import NamedTuple
 
 from stepladder.adaptation import (
     Adaptation,
@@ -28,9 +29,21 @@ from stepladder.contracts import Engine
 from stepladder.errors import EngineError, RungError, TrainingError
 from stepladder.ledger import StudyLog
 from stepladder.methods import Rung
-from stepladder.records import Endpoint, Failure, Generation, Json, Model, ProgramRun, Query
+from stepladder.records import (
+    Endpoint,
+    Failure,
+    Generation,
+    Json,
+    Model,
+    ProgramRun,
+    Query,
+    Trial,
+    trial_from_json,
+)
 from stepladder.retrieval import is_index
 from stepladder.study.bench import StudyBench
+from stepladder.study.dev import DevExaminer, choice_of
+from stepladder.study.labels import refuse_unwritable
 from stepladder.study.plan import Plan, PlannedRung
 from stepladder.study.recorded import RecordedEngine
 from stepladder.study.watch import Watcher
@@ -70,6 +83,8 @@ class Climbed:
     """By test id, answers that failed alone for the machine's fault."""
     evidence: Evidence | None = None
     """Which passages it is shown; None for a rung that is shown none."""
+    trials: tuple[Trial, ...] = ()
+    """Settings that were tried on dev before it was built."""
     halted: bool = False
     """The machine failed while it was asked: all that it has not answered is owed."""
 
@@ -81,6 +96,15 @@ class Climbed:
             return self.notes
         missing = ", ".join(f"{n:,} by {cause}" for cause, n in causes)
         return (*self.notes, f"answers missing: {missing}")
+
+
+class _Adapted(NamedTuple):
+    """A built rung."""
+
+    adaptation: Adaptation
+    cost: BuildCost
+    notes: tuple[str, ...]
+    trials: tuple[Trial, ...]
 
 
 class Climber:
@@ -98,7 +122,13 @@ class Climber:
         self._asked = 0
         self._adaptations: dict[str, Adaptation] = {}
         self.bench = StudyBench(
-            log, plan.task.seed, watcher, self.close, knowledge=plan.task.knowledge
+            log,
+            plan.task.seed,
+            watcher,
+            before_training=self.close,
+            examiner=DevExaminer(plan.task, self.engine, watcher),
+            dtype=plan.dtype,
+            knowledge=plan.task.knowledge,
         )
 
     @property
@@ -132,16 +162,17 @@ class Climber:
         """
         if isinstance(planned.rung, OutputsRung):
             return self._outputs(planned, planned.rung)
-        self.bench.rung, self.bench.builds = planned.name, []
+        self.bench.rung, self.bench.builds, self.bench.trials = planned.name, [], []
         try:
-            adaptation, build, notes = self._adapted(planned)
+            adaptation, build, notes, trials = self._adapted(planned)
         except (TrainingError, RungError) as error:
             self._log.append("rung-failed", {"rung": planned.name, "error": str(error)})
             self.watcher.say(f"{planned.name}: {error}")
             return Climbed(planned, {}, error=str(error))
         self._adaptations[planned.name] = adaptation
         kept = self._kept(planned.name, adaptation.checkpoint)
-        return Climbed(planned, kept, build, notes, evidence=adaptation.prompter.evidence)
+        evidence = adaptation.prompter.evidence
+        return Climbed(planned, kept, build, notes, trials=trials, evidence=evidence)
 
     def ask(self, climbed: Climbed, queries: Sequence[Query]) -> Climbed:
         """The rung with these queries answered; it is halted where the machine does not answer."""
@@ -172,18 +203,24 @@ class Climber:
             if event.payload["rung"] == rung and event.payload["weights"] == checkpoint.identity
         }
 
-    def _adapted(self, planned: PlannedRung) -> tuple[Adaptation, BuildCost, tuple[str, ...]]:
+    def _adapted(self, planned: PlannedRung) -> _Adapted:
         """The rung's adaptation, from the log where it was built before."""
         for event in self._log.events("adapted"):
             kept = event.payload
             if kept["rung"] == planned.name and _present(kept["adaptation"]):
                 adaptation = Adaptation.from_json(kept["adaptation"])
-                return adaptation, BuildCost(**kept["build"]), tuple(kept["notes"])
+                trials = tuple(trial_from_json(row) for row in kept.get("trials", ()))
+                build = BuildCost(**kept["build"])
+                return _Adapted(adaptation, build, tuple(kept["notes"]), trials)
         task, notes = self._plan.task, list[str]()
         assert isinstance(planned.rung, Rung) and planned.checkpoint is not None
         adaptation = base_adaptation(task, planned.checkpoint)
+        if task.labels and not planned.rung.by_head:
+            refuse_unwritable(self.engine(planned.checkpoint), task, planned.rung.name)
         for method in planned.rung.methods:
             adaptation = method.adapt(adaptation, task.train, task.dev, self.bench)
+            if method.fills is None and not task.dev:
+                notes.append("there were no dev rows, so its training stopped by its plan alone")
             if method.fills in (None, "demonstrations"):
                 notes += without_programs(adaptation, task)
             if method.fills == "evidence" and adaptation.prompter.evidence is not None:
@@ -200,7 +237,8 @@ class Climber:
                 notes += [note] if note else []
         for built in self.bench.builds:
             notes += built.log.get("notes", [])
-        notes = list(dict.fromkeys(notes))
+        trials = tuple(self.bench.trials)
+        notes = list(dict.fromkeys([*notes, *choice_of(trials)]))
         build = self._build_cost(planned.rung, adaptation)
         self._log.append(
             "adapted",
@@ -210,20 +248,26 @@ class Climber:
                 "build": asdict(build),
                 "notes": notes,
                 "trainings": [b.log for b in self.bench.builds],
+                "trials": [asdict(trial) for trial in trials],
             },
         )
-        return adaptation, build, tuple(notes)
+        return _Adapted(adaptation, build, tuple(notes), trials)
 
     def _build_cost(self, rung: Rung, adaptation: Adaptation) -> BuildCost:
         builds, task = self.bench.builds, self._plan.task
         shown = adaptation.prompter.demonstrations
         labels = len(shown.pool) if shown and shown.nearest else shown.k if shown else 0
-        if rung.trains:
-            labels = len(task.train) + len(task.dev)
+        tried = [trial.seconds for trial in self.bench.trials]
+        if tried:
+            labels += len(task.dev)
+        if rung.learns:
+            labels = len(task.train) + (len(task.dev) if rung.trains else 0)
         peaks = [b.peak_memory for b in builds]
         known = [p for p in peaks if p is not None]
         return BuildCost(
-            seconds=sum(b.seconds for b in builds),
+            seconds=None
+            if None in tried
+            else sum(b.seconds for b in builds) + sum(s for s in tried if s is not None),
             peak_memory=max(known) if known and len(known) == len(peaks) else None,
             foretold_memory=max(
                 (foretold for b in builds if (foretold := b.log.get("foretold_memory"))),
@@ -397,4 +441,6 @@ def _present(adaptation: Json) -> bool:
         return False
     if isinstance(kept, Endpoint):
         return True
-    return kept.folder.is_dir() and all(a.folder.is_dir() for a in kept.adapters)
+    on_top = [adapter.folder for adapter in kept.adapters]
+    on_top += [kept.head.folder] if kept.head else []
+    return kept.folder.is_dir() and all(folder.is_dir() for folder in on_top)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -221,6 +221,7 @@ def _row(
         )
         if graded.items
         else None,
+        trials=climbed.trials,
     )
 
 
@@ -236,7 +237,10 @@ def _items(outcome: Outcome) -> tuple[ShownItem, ...]:
                 cause = None if generation is None else generation.failure
                 failure = "missing" if generation is None else cause.cause if cause else None
                 answers[g.climbed.planned.name] = ShownAnswer(
-                    shown_text(generation), failure, generation.runs if generation else ()
+                    shown_text(generation),
+                    failure,
+                    generation.runs if generation else (),
+                    generation.probability if generation else None,
                 )
         items.append(ShownItem(example.id, example.input, example.references, answers))
     return tuple(items)
@@ -333,7 +337,7 @@ def _provenance(
         "test split": test,
         "verdicts drawn from this test split": decided,
         "models": models,
-        "sampling": asdict(task.sampling),
+        "sampling": task.sampling.as_json(),
         "seed": task.seed,
         "work in the last run": outcome.work,
         **origin(task.path),

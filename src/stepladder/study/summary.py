@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal, get_args
 
-from stepladder.records import Cost, Json, ProgramRun, Score
+from stepladder.records import Cost, Json, ProgramRun, Score, Trial, trial_from_json
 
 VerdictKind = Literal["reached", "not-reached", "good-enough", "undecided", "unfinished"]
 DepartureKind = Literal["won", "missed", "worse", "hopeless", "left out", "over"]
@@ -159,6 +159,8 @@ class RungSummary:
     """What became of its programs; None for a rung that runs none."""
     grounded: Grounded | None = None
     """None where no rung of the study is shown evidence."""
+    trials: tuple[Trial, ...] = ()
+    """Settings tried on dev before it was built, the chosen one marked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +248,8 @@ class ShownAnswer:
     failure: str | None
     runs: tuple[ProgramRun, ...] = ()
     """The programs behind it."""
+    probability: float | None = None
+    """Of the answer, where a head on features chose it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,6 +328,7 @@ def _rung(data: Json) -> RungSummary:
     fields["programs"] = Programs(**programs) if programs else None
     grounded = data.get("grounded")
     fields["grounded"] = _grounded(grounded) if grounded else None
+    fields["trials"] = tuple(trial_from_json(row) for row in data.get("trials", ()))
     return RungSummary(**fields)
 
 

@@ -64,7 +64,7 @@ class Task:
         """Content hash of what decides a result: rows, instruction, labels, metrics, target,
         margin, sampling, seed and knowledge. Name, notes, prices and rungs are left out."""
         settings: list[Any] = [self.instruction, self.labels, self.metrics, self.margin, self.seed]
-        settings += [self.target and asdict(self.target), asdict(self.sampling)]
+        settings += [self.target and asdict(self.target), self.sampling.as_json()]
         known = [self.knowledge.fingerprint] if self.knowledge else []
         splits = (self.split_fingerprint(split) for split in SPLITS)
         return content_hash([settings, *splits, *known])
