@@ -145,12 +145,14 @@ def predict(
         return Prediction(planned.name, tokens_in, tokens_out, None, 0.0, "unknown")
     parameters = float(checkpoint.parameters or _PARAMETERS_UNKNOWN)
     speed = rates(parameters, events)
-    build_seconds, memory = 0.0, None
-    if dry.training is not None:
-        memory = memory_of(dry.job) if memory_of and dry.job else None
-        rows = len(task.train) * dry.training.epochs
-        tokens = rows * (mean(count(checkpoint, dry.training.prompts)) + answer_tokens)
-        build_seconds = TRAINING_START + 6 * parameters * tokens / speed.training
+    build_seconds, peaks = 0.0, list[int | None]()
+    for training in dry.trainings:
+        if memory_of is not None and training.job is not None:
+            peaks.append(memory_of(training.job))
+        rows = len(task.train) * training.epochs
+        tokens = rows * (mean(count(checkpoint, training.prompts)) + answer_tokens)
+        build_seconds += TRAINING_START + 6 * parameters * tokens / speed.training
+    known = [peak for peak in peaks if peak is not None]
     seconds = 2 * parameters * (tokens_in + tokens_out) / speed.answering
     return Prediction(
         planned.name,
@@ -160,7 +162,7 @@ def predict(
         build_seconds,
         speed.source,
         dry.notes,
-        memory,
+        max(known) if known and len(known) == len(peaks) else None,
     )
 
 
@@ -181,17 +183,18 @@ class DryTraining(NamedTuple):
     epochs: float
     prompts: list[Prompt]
     """Some of those that it would train on."""
+    job: TrainingJob | None
+    """What would be run, where it was asked for: on the model as it is before any training."""
 
 
 class DryRun(NamedTuple):
     prompts: list[Prompt]
     """Some of those that would be asked."""
-    training: DryTraining | None
+    trainings: tuple[DryTraining, ...]
+    """One after the other."""
     adaptation: Adaptation
     """Without what would be trained."""
     notes: tuple[str, ...] = ()
-    job: TrainingJob | None = None
-    """The training that would be run, where it was asked for."""
 
 
 class _Kept(Exception):
@@ -223,7 +226,7 @@ def dry_run(
     """Renders what the rung would ask and train on; no model is touched. Raises RungError for what
     the task's rows do not allow."""
     adaptation, bench = base_adaptation(task, checkpoint), _NoTraining(task)
-    training: DryTraining | None = None
+    trainings: list[DryTraining] = []
     notes: list[str] = []
 
     def rendered(examples: Sequence[Example]) -> list[Prompt]:
@@ -239,11 +242,11 @@ def dry_run(
             trainer: TrainingMethod = method  # type: ignore[assignment]
             check_rows(adaptation, task.train)
             epochs = settled_fit(trainer, len(task.train)).epochs
-            training = DryTraining(epochs, rendered(task.train))
             if with_job:  # which renders every row
                 with suppress(_Kept):
                     method.adapt(adaptation, task.train, task.dev, bench)
-    return DryRun(rendered(task.test), training, adaptation, tuple(notes), bench.job)
+            trainings.append(DryTraining(epochs, rendered(task.train), bench.job))
+    return DryRun(rendered(task.test), tuple(trainings), adaptation, tuple(notes))
 
 
 def cost_order(plan: Plan, events: Sequence[Event]) -> list[str]:
