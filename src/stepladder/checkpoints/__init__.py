@@ -41,7 +41,13 @@ from stepladder.checkpoints.tokens import (
     render,
     token_counter,
 )
-from stepladder.checkpoints.virtual import BESIDE, is_soft_prompt, new_virtual_ids, virtual_ids
+from stepladder.checkpoints.virtual import (
+    BESIDE,
+    is_soft_prompt,
+    new_virtual_ids,
+    soft_prompt_folder,
+    virtual_ids,
+)
 
 __all__ = [
     "BESIDE",
@@ -76,6 +82,7 @@ __all__ = [
     "read_address",
     "render",
     "resolve",
+    "soft_prompt_folder",
     "token_counter",
     "virtual_ids",
 ]

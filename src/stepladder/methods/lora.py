@@ -20,6 +20,7 @@ from stepladder.contracts import Workbench
 from stepladder.errors import RungError
 from stepladder.methods import tuning
 from stepladder.records import Adapter, Capabilities, Example, FitSettings
+from stepladder.training import Share
 
 ALL_LINEAR = "all-linear"
 
@@ -52,6 +53,7 @@ class Lora:
 
     fills: ClassVar[str | None] = None
     requires: ClassVar[Capabilities] = Capabilities(trains=True)
+    share: ClassVar[Share] = "adapter"
 
     def __post_init__(self) -> None:
         if self.rank < 1:
@@ -74,7 +76,7 @@ class Lora:
         dev: Sequence[Example],
         bench: Workbench,
     ) -> Adaptation:
-        build = tuning.train(self, "adapter", base, train, dev, bench)
+        build = tuning.train(self, self.share, base, train, dev, bench)
         checkpoint = tuning.weights(base)
         adapters = (*checkpoint.adapters, Adapter(build.folder, build.fingerprint))
         return replace(base, checkpoint=replace(checkpoint, adapters=adapters))

@@ -31,7 +31,8 @@ EPOCHS = 3.0
 UPDATES = 150
 MOST_EPOCHS = 15.0
 
-_NAMES: Mapping[Share, str] = {"adapter": "lora", "all": "full", "prompt": "prompt-tuning"}
+NAMES: Mapping[Share, str] = {"adapter": "lora", "all": "full", "prompt": "prompt-tuning"}
+"""What trains which share of a model, as it stands in lists of methods."""
 
 
 def check_fit(
@@ -68,7 +69,7 @@ def train(
 ) -> Build:
     """Renders the rows, settles what was left open (the learning rate by the model's width, the
     epochs by the number of rows), and has the bench train."""
-    name = _NAMES[share]
+    name = NAMES[share]
     checkpoint = weights(base)
     if virtual_ids(checkpoint) and (share != "adapter" or virtual_tokens(method)):
         raise RungError(
@@ -92,6 +93,17 @@ def train(
         seed=bench.seed,
     )
     return bench.train(job)
+
+
+def retuned(checkpoint: Checkpoint, build: Build) -> Checkpoint:
+    """The checkpoint after a training of all its weights, which stands alone."""
+    return replace(
+        checkpoint,
+        name=f"{checkpoint.name}, all weights tuned",
+        folder=build.folder,
+        fingerprint=build.fingerprint,
+        adapters=(),
+    )
 
 
 def _learned(base: Adaptation, train: Sequence[Example]) -> list[Example]:
