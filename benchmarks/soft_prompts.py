@@ -29,7 +29,7 @@ SAMPLES = Path(__file__).resolve().parent.parent / "src" / "stepladder" / "sampl
 RATES = ("0.003", "0.01", "0.03", "0.1", "0.3")
 METHODS = [
     "zero-shot",
-    "prompt-tuning(init=random, lr=1e-4)",  # peft's default start at its comparison's default rate
+    "prompt-tuning(init=random, lr=1e-4)",  # peft's default, but for noise as wide as the words
     "prompt-tuning(init=random, lr=0.03)",  # the same at the rate of peft's examples
     *(f"prompt-tuning(lr={rate})" for rate in RATES),
     "prompt-tuning(lr=0.1, init=vocabulary)",
