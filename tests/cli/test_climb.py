@@ -106,7 +106,9 @@ def test_check_counts_only_the_demonstrations_that_will_be_shown(
     [
         ({}, ["--rungs", "few-shots(2)"], "did you mean 'few-shot'"),
         ({}, ["--rungs", "zero-shot + one-shot"], "both fill"),
-        ({}, ["--rungs", "lora + full"], "only lora and prompt-tuning can be trained together"),
+        ({}, ["--rungs", "lora + lora"], "full, lora and prompt-tuning, each once at most"),
+        ({}, ["--rungs", "lora(rank=0)"], "rank is 0; give 1 or more"),
+        ({}, ["--rungs", "prompt-tuning(1024)"], "the context of embedded is 1024 tokens; take"),
         ({}, ["--model", "no/such/folder"], "there is no folder"),
         ({}, ["--requests", "0"], "requests is 0"),
         ({}, ["--rungs", ","], "no rung is named"),
@@ -141,6 +143,13 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     assert "Traceback" not in ran.err
     assert len(ran.err.strip().splitlines()) == 1
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_check_names_the_layers_that_are_there(run: Callable[..., Ran], tmp_path: Path) -> None:
+    ran = run("check", str(task_file(tmp_path, rungs=["lora(targets=w_proj)"])))
+    assert ran.code == 2
+    assert "no linear layer 'w_proj'; it has down_proj, gate_proj, k_proj" in ran.err
+    assert len(ran.err.strip().splitlines()) == 1
 
 
 def test_check_shows_what_is_to_come_loads_no_weights_and_writes_nothing(

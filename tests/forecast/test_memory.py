@@ -14,6 +14,7 @@ from stepladder.errors import CheckpointError, RungError
 from stepladder.forecast import Batch, foretell, read_config, within
 from stepladder.methods.full import Full
 from stepladder.methods.lora import Lora
+from stepladder.training import build_method
 
 
 def llama(
@@ -34,6 +35,7 @@ def llama(
 LLAMA = llama(64, 2, (4, 2), 96, 300, tied=True)
 T5 = T5Config(d_model=64, d_kv=16, d_ff=96, num_layers=2, num_heads=4, vocab_size=300)
 SHAPE = Batch(rows=4, prompt=24, answer=8)
+PARTS = ("prompt-tuning(8)", "lora(rank=4)", "full")
 
 
 @pytest.mark.parametrize("config", [LLAMA, T5], ids=["llama", "t5"])
@@ -46,6 +48,18 @@ def test_full_tuning_holds_weights_gradients_and_two_states_each(config: object)
     assert f.optimiser - 2 * f.gradients < 4 * 200  # a step count a parameter
     assert f.weights + f.gradients + f.optimiser <= f.peak
     assert f.peak <= f.weights + f.gradients + f.optimiser + 1.5 * f.activations
+
+
+@pytest.mark.parametrize("config", [LLAMA, T5], ids=["llama", "t5"])
+def test_a_joint_training_holds_the_gradients_of_all_its_parts(config: object) -> None:
+    soft, lora, full = (foretell(config, build_method(text), SHAPE).trainable for text in PARTS)
+    assert soft == 8 * 64
+    f = foretell(config, build_method(" + ".join(PARTS[:2])), SHAPE)
+    assert f.trainable == soft + lora
+    assert f.gradients == 4 * f.trainable
+    f = foretell(config, build_method(" + ".join(reversed(PARTS))), SHAPE)
+    assert f.trainable == soft + lora + full
+    assert f.gradients == 4 * f.trainable
 
 
 def test_lora_holds_gradients_and_states_of_the_adapter_alone() -> None:

@@ -25,7 +25,7 @@ def test_a_list_is_read_left_to_right() -> None:
         ("few-shot", "k"),
         ("zero-shot + few-shot(2)", "both fill"),
         ("one-shot + few-shot(2)", "both fill"),
-        ("lora + full", "only lora and prompt-tuning can be trained together"),
+        ("lora + lora", "of full, lora and prompt-tuning, each once at most"),
         ("lora +", "missing beside"),
         ("few-shot(2", "cannot read"),
         ("", "missing"),

@@ -13,7 +13,7 @@ from stepladder.adaptation import Adaptation, Prompter
 from stepladder.adaptation.export import save
 from stepladder.checkpoints import fingerprint, load, resolve, virtual_ids
 from stepladder.engines.hf import HFEngine
-from stepladder.errors import CheckpointError, OutputError, RungError
+from stepladder.errors import CheckpointError, RungError
 from stepladder.ledger import Ledger, StudyLog
 from stepladder.methods import parse_rung
 from stepladder.records import Checkpoint, Example, Prompt, Query, Sampling
@@ -27,6 +27,7 @@ torch = pytest.importorskip("torch")
 TRAIN = tuple(Example(f"r{i}", f"cat {i}", (f"dog {i}",)) for i in range(8))
 QUERIES = [Query(f"q{i}", f"the cat {i}") for i in range(5)]
 SOFT = "prompt-tuning(5, epochs=2, lr=0.3)"
+ALL = "prompt-tuning(5, lr=0.3) + full(epochs=2, lr=1e-3) + lora(rank=2, lr=1e-2)"  # in any order
 JOINT = "lora(rank=2, epochs=2, lr=1e-2) + prompt-tuning(5, epochs=2, lr=0.3)"
 SAMPLING = Sampling(max_new_tokens=6)
 
@@ -67,7 +68,7 @@ def tensors(model: Any) -> dict[str, Any]:
     return {name: p.detach().clone() for name, p in model.named_parameters()}
 
 
-@pytest.mark.parametrize("rung", [SOFT, JOINT])
+@pytest.mark.parametrize("rung", [SOFT, JOINT, ALL])
 def test_saved_and_loaded_it_answers_the_same_and_otherwise_than_the_base(
     rung: str, base: Adaptation, log: StudyLog, tmp_path: Path
 ) -> None:
@@ -82,8 +83,68 @@ def test_saved_and_loaded_it_answers_the_same_and_otherwise_than_the_base(
     assert abs(scores(tuned) - scores(base)) > 1e-2
     assert fingerprint(base.checkpoint.folder) == before
     width = 32
-    lora = bench.builds[-1].trainable - 5 * width
-    assert lora == 0 if rung == SOFT else lora > 0
+    rest = bench.builds[-1].trainable - 5 * width
+    assert rest == 0 if rung == SOFT else rest > 0
+    if rung == ALL:
+        assert rest > sum(p.numel() for p in load(base.checkpoint).model.parameters())
+
+
+@pytest.mark.parametrize("rung", [SOFT, JOINT, ALL])
+def test_what_is_exported_merged_is_whole_with_a_soft_prompt_within(
+    rung: str, base: Adaptation, log: StudyLog, tmp_path: Path
+) -> None:
+    tuned, _ = adapted(rung, base, log)
+    save(tuned, tmp_path / "out", "", merged=True)
+    loaded = Adaptation.load(tmp_path / "out").checkpoint
+    assert isinstance(loaded, Checkpoint)
+    assert loaded.folder == (tmp_path / "out").resolve()
+    assert [adapter.folder.name for adapter in loaded.adapters] == ["soft_prompt"]
+    pairs = [(base.prompter.render(query), "a dog") for query in QUERIES]
+    found = [HFEngine(c).log_likelihood(pairs) for c in (loaded, tuned.checkpoint)]
+    for one, other in zip(*found, strict=True):
+        assert one.total == pytest.approx(other.total, abs=1e-3)
+
+
+def test_a_soft_prompt_on_a_lora_that_was_trained_before(
+    base: Adaptation, log: StudyLog, tmp_path: Path
+) -> None:
+    first, _ = adapted("lora(rank=2, epochs=1, lr=1e-2)", base, log)
+    later, _ = adapted(f"lora(rank=2, epochs=1, lr=1e-2) + few-shot(1) + {SOFT}", base, log)
+    assert later.checkpoint.adapters[:1] == first.checkpoint.adapters
+    assert abs(scores(later) - scores(first)) > 1e-2
+    save(later, tmp_path / "out", "")
+    loaded = Adaptation.load(tmp_path / "out")
+    assert answers(loaded) == answers(later)
+    assert scores(loaded) == pytest.approx(scores(later), abs=1e-3)
+
+
+def test_a_joint_training_has_a_rate_for_each_part(base: Adaptation, log: StudyLog) -> None:
+    """A part whose rate is next to nothing stays as it began."""
+    from safetensors.torch import load_file
+
+    def parts(lora: float, soft: float) -> tuple[float, Any]:
+        rung = f"lora(rank=2, epochs=4, lr={lora}) + prompt-tuning(3, lr={soft}, init=vocabulary)"
+        tuned, _ = adapted(rung, base, log)
+        folder = tuned.checkpoint.adapters[0].folder
+        adapter = load_file(folder / "adapter_model.safetensors")
+        grown = max(float(t.abs().max()) for name, t in adapter.items() if "lora_B" in name)
+        return grown, load_file(folder / "soft_prompt/adapter_model.safetensors")
+
+    words = load(base.checkpoint).model.get_input_embeddings().weight
+
+    def moved(soft: Any) -> bool:
+        return bool((torch.cdist(soft["prompt_embeddings"], words).min(1).values > 1e-3).any())
+
+    still, prompt = parts(1e-12, 0.3)
+    assert still < 1e-9 and moved(prompt)
+    grown, prompt = parts(1e-2, 1e-12)
+    assert grown > 1e-4 and not moved(prompt)
+
+
+def test_settings_of_a_joint_training_may_be_given_once() -> None:
+    (joint,) = parse_rung("lora(epochs=2) + prompt-tuning(5, batch_size=4)").methods
+    fit = joint.fit_settings()  # type: ignore[attr-defined]
+    assert (fit.epochs, fit.batch_size, fit.patience) == (2.0, 4, 2)
 
 
 def test_peft_itself_gives_the_same_tokens(base: Adaptation, log: StudyLog) -> None:
@@ -176,8 +237,10 @@ def test_a_lora_trained_later_stands_behind_the_soft_prompt(
     assert len(bench.builds) == len(later.checkpoint.adapters) == 2
     assert virtual_ids(later.checkpoint) == (-1, -2, -3, -4, -5)
     assert abs(scores(later) - scores(base)) > 1e-2
-    with pytest.raises(OutputError, match="soft prompt cannot be merged"):
-        save(later, tmp_path / "out", "")
+    save(later, tmp_path / "out", "")
+    loaded = Adaptation.load(tmp_path / "out")
+    assert answers(loaded) == answers(later)
+    assert scores(loaded) == pytest.approx(scores(later), abs=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -189,11 +252,12 @@ def test_a_lora_trained_later_stands_behind_the_soft_prompt(
             "'nonsense' is not one of instruction, vocabulary, random",
         ),
         ("prompt-tuning(lr=9)", "prompt-tuning: lr is 9.0"),
-        ("full + lora", "only lora and prompt-tuning can be trained together"),
-        ("lora + lora", "only lora and prompt-tuning can be trained together"),
+        ("full + full", "of full, lora and prompt-tuning, each once at most"),
+        ("lora + lora", "of full, lora and prompt-tuning, each once at most"),
+        ("lora + prompt-tuning + prompt-tuning(5)", "each once at most; make two rungs of it"),
         (
             "lora(epochs=1) + prompt-tuning(epochs=2)",
-            "lora has epochs=1.0 and prompt-tuning epochs=2",
+            "lora has epochs=1.0 and prompt-tuning has epochs=2.0, and they are one training",
         ),
     ],
 )

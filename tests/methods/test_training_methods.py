@@ -61,7 +61,7 @@ def test_settings_that_cannot_be_are_refused(text, told):
 
 
 def test_settings_survive_the_way_to_the_other_process():
-    method = Lora(rank=16, lr=5e-4, targets="q_proj|v_proj")
+    method = Lora(rank=16, lr=5e-4, targets="q_proj|v_proj", rslora=True, dora=True)
     assert registry.build("methods", registry.describe("lora", method)) == method
     assert registry.describe("lora", Lora()) == "lora"
 

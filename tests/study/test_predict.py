@@ -25,8 +25,7 @@ from stepladder.study.predict import (
 def test_epochs_left_open_are_predicted_as_the_training_will_settle_them(
     make_task, checkpoint, rung, epochs
 ):
-    training = dry_run(parse_rung(rung), make_task(), checkpoint).training
-    assert training is not None
+    (training,) = dry_run(parse_rung(rung), make_task(), checkpoint).trainings
     assert training.work.epochs == epochs  # 20 rows: 150 updates, in 15 passes at most
 
 
@@ -43,13 +42,14 @@ def test_what_a_climb_took_is_what_the_next_prediction_starts_from(checkpoint):
 
 def test_the_training_of_a_rung_is_found_with_the_prompts_it_would_have(make_task, checkpoint):
     task, rung = make_task(), parse_rung("few-shot(2) + lora(rank=4)")
-    job = dry_run(rung, task, checkpoint, with_job=True).job
+    (training,) = dry_run(rung, task, checkpoint, with_job=True).trainings
+    job = training.job
     assert job is not None
     assert job.method == "lora(rank=4)"
     assert len(job.train) == len(task.train)
     shown = job.train[0][0].text
     assert len(shown) > 2 * len(dry_run(parse_rung("lora"), task, checkpoint).prompts[0].text)
-    assert dry_run(rung, task, checkpoint).job is None
+    assert dry_run(rung, task, checkpoint).trainings[0].job is None
 
 
 def test_memory_is_foretold_for_what_is_trained(make_task, checkpoint):
@@ -66,3 +66,14 @@ def test_memory_is_foretold_for_what_is_trained(make_task, checkpoint):
     assert predicted("zero-shot") is None
     assert predicted("one-shot + lora") == 5
     assert asked == ["lora"]
+    assert predicted("lora + one-shot + prompt-tuning(4)") == 5
+    assert asked == ["lora", "lora", "prompt-tuning(n=4)"]
+
+
+def test_trainings_one_after_the_other_take_the_time_of_both(make_task, checkpoint):
+    def seconds(name):
+        planned = PlannedRung(name, checkpoint, parse_rung(name))
+        return predict(planned, make_task(), []).build_seconds
+
+    assert seconds("lora + zero-shot + prompt-tuning(4)") > 1.9 * seconds("lora")
+    assert seconds("lora + prompt-tuning(4)") == seconds("lora")

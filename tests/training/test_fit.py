@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from stepladder.checkpoints import encode_pair, load_tokenizer, resolve
 from stepladder.errors import TrainingError
@@ -84,6 +86,18 @@ def test_a_training_that_was_foretold_is_the_same_training(make_job, train, tmp_
     monkeypatch.setattr("stepladder.training.fit.foretold", lambda *_: None)
     untold = train(make_job("lora(dropout=0.1)", epochs=1), tmp_path / "b")
     assert told.fingerprint == untold.fingerprint
+
+
+@pytest.mark.parametrize("model", ["llama", "t5"])
+def test_variants_of_lora_are_trained_and_loaded(make_job, train, tmp_path, model):
+    method = "lora(rank=4, rslora=True, dora=True)"
+    build = train(make_job(method, model=model, epochs=6), tmp_path)
+    assert build.log["losses"][-1][1] < 0.7 * build.log["losses"][0][1]
+    settings = json.loads((build.folder / "adapter_config.json").read_text())
+    assert settings["use_rslora"] and settings["use_dora"]
+    assert settings["lora_alpha"] == 4.0  # over the root of 4 that is a scale of 2
+    tensors = load_file(build.folder / "adapter_model.safetensors")
+    assert any("lora_magnitude_vector" in name for name in tensors)
 
 
 def test_a_whole_checkpoint_stands_alone(make_job, train, tmp_path):

@@ -4,7 +4,8 @@ The weights are in peft's or transformers' own format, so that plain peft and tr
 them; beside them `stepladder.json` holds prompter, reader and sampling, README.md is the model
 card, and `knowledge/` the index of the evidence, where there is any. An adaptation on one adapter
 keeps it as an adapter on its base, unless merged weights are asked for; on several, they are
-merged. A head on features is written as arrays, on its base.
+merged. A head on features is written as arrays, on its base; a soft prompt on others lies in a
+folder within.
 
 What it does not cover: an adaptation on an endpoint, which has no weights to write (a folder that
 names a server and a key's variable could be made to send the key anywhere); and an adapter's base
@@ -23,7 +24,14 @@ from stepladder.adaptation.adaptation import Adaptation, sampling_from_json
 from stepladder.adaptation.evidence import Evidence
 from stepladder.adaptation.prompter import Prompter
 from stepladder.adaptation.readers import reader_from_json
-from stepladder.checkpoints import BESIDE, read_head, resolve, virtual_ids, write_head
+from stepladder.checkpoints import (
+    BESIDE,
+    is_soft_prompt,
+    read_head,
+    resolve,
+    soft_prompt_folder,
+    write_head,
+)
 from stepladder.checkpoints import load as load_model
 from stepladder.errors import CheckpointError, OutputError
 from stepladder.records import Checkpoint, Endpoint
@@ -116,21 +124,38 @@ def _beside(evidence: Evidence, folder: Path) -> Evidence:
     return replace(evidence, index=str(index))
 
 
+def stays_an_adapter(checkpoint: Checkpoint) -> bool:
+    """Whether it is written as an adapter on its base, where nobody asks for merged weights."""
+    folders = [adapter.folder for adapter in checkpoint.adapters]
+    return len(folders) == 1 and folders[0] != checkpoint.folder / BESIDE
+
+
 def _write_weights(checkpoint: Checkpoint, folder: Path, *, merged: bool) -> None:
+    """An adapter, or a whole checkpoint with the LoRAs in its weights; a soft prompt, which no
+    weights can take in, lies in a folder within; a head as its arrays."""
     if checkpoint.head is not None:
         write_head(folder, read_head(checkpoint.head.folder), checkpoint)
         return
-    if len(checkpoint.adapters) > (0 if merged else 1):
-        if virtual_ids(checkpoint):
-            raise OutputError(
-                "a soft prompt cannot be merged into weights: export the adapter as it is, without "
-                "--merged; one on top of other adapters cannot be exported yet"
-            )
+    if stays_an_adapter(checkpoint) and not merged:
+        _copy(checkpoint.adapters[0].folder, folder)
+        return
+    if all(is_soft_prompt(adapter.folder) for adapter in checkpoint.adapters):
+        _copy(checkpoint.folder, folder)
+    else:
+        from stepladder.checkpoints.soft_prompt import take_off
+
         model, tokenizer = load_model(checkpoint, for_training=True)
+        take_off(model)
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-        return
-    source = checkpoint.adapters[0].folder if checkpoint.adapters else checkpoint.folder
+    for adapter in checkpoint.adapters:
+        soft = soft_prompt_folder(adapter.folder)
+        if soft is not None:
+            shutil.copytree(soft, folder / BESIDE, dirs_exist_ok=True)
+
+
+def _copy(source: Path, folder: Path) -> None:
+    """The files of a model or an adapter."""
     kinds = _COPIED if any(source.glob("*.safetensors")) else _COPIED + _PICKLES
     for file in sorted(source.iterdir()):
         if file.is_file() and file.suffix in kinds and file.name != FILE:

@@ -56,7 +56,13 @@ from stepladder.checkpoints.tokens import (
     token_counter,
     unwritable,
 )
-from stepladder.checkpoints.virtual import BESIDE, is_soft_prompt, new_virtual_ids, virtual_ids
+from stepladder.checkpoints.virtual import (
+    BESIDE,
+    is_soft_prompt,
+    new_virtual_ids,
+    soft_prompt_folder,
+    virtual_ids,
+)
 
 __all__ = [
     "BESIDE",
@@ -97,6 +103,7 @@ __all__ = [
     "render",
     "resolve",
     "resolve_encoder",
+    "soft_prompt_folder",
     "softmax",
     "token_counter",
     "unwritable",

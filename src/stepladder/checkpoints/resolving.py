@@ -27,6 +27,7 @@ from stepladder.checkpoints.folders import (
 )
 from stepladder.checkpoints.heads import BASE, ENCODER, HEAD
 from stepladder.checkpoints.hub import ENCODER_FILES, HUB_ID, fetch
+from stepladder.checkpoints.virtual import BESIDE
 from stepladder.errors import CheckpointError
 from stepladder.records import Adapter, Checkpoint, Head
 
@@ -91,11 +92,14 @@ def _resolve(name: str, revision: str | None, allow_pickle: bool, depth: int) ->
     if (folder / ADAPTER_CONFIG).is_file():
         return _adapted(folder, full_name, allow_pickle, depth)
     facts = inspect_folder(folder, allow_pickle=allow_pickle)
+    beside = folder / BESIDE
+    prompt = (Adapter(beside, fingerprint(beside)),) if beside.is_dir() else ()
     return Checkpoint(
         name=full_name,
         folder=folder,
         fingerprint=fingerprint(folder, allow_pickle=allow_pickle),
         capabilities=facts.capabilities,
+        adapters=prompt,
         parameters=facts.parameters,
     )
 

@@ -58,6 +58,13 @@ def lay(model: Any, vectors: torch.Tensor) -> SoftPrompt:
     return prompt
 
 
+def take_off(model: Any) -> None:
+    """Gives a model its own input embeddings back."""
+    prompt = soft_prompt(model)
+    if prompt is not None:
+        _base(model).set_input_embeddings(prompt.words)
+
+
 def soft_prompt(model: Any) -> SoftPrompt | None:
     """The soft prompt that lies in a model."""
     embeddings = _base(model).get_input_embeddings()

@@ -5,7 +5,8 @@
 The first is -1. Since they are token ids like others, prompts that begin with them share a prefix
 like others, and batches, caches and scores know nothing of them; only the input embeddings do
 (`soft_prompt`). On disk a soft prompt is peft's own adapter folder; one that was trained jointly
-with a LoRA is such a folder inside of the LoRA's, named `soft_prompt`. No torch.
+with a LoRA is such a folder inside of the LoRA's, named `soft_prompt`; so is one in a whole
+checkpoint's. No torch.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from stepladder.errors import CheckpointError
 from stepladder.records import Checkpoint
 
 BESIDE = "soft_prompt"
-"""The folder of a soft prompt inside of a LoRA adapter's."""
+"""The folder of a soft prompt inside of a LoRA adapter's or a whole checkpoint's."""
 _KIND = "PROMPT_TUNING"
 
 

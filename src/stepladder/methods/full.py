@@ -14,6 +14,7 @@ from stepladder.adaptation import Adaptation
 from stepladder.contracts import Workbench
 from stepladder.methods import tuning
 from stepladder.records import Capabilities, Example, FitSettings
+from stepladder.training import Share
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Full:
 
     fills: ClassVar[str | None] = None
     requires: ClassVar[Capabilities] = Capabilities(trains=True)
+    share: ClassVar[Share] = "all"
 
     def __post_init__(self) -> None:
         tuning.check_fit("full", self.epochs, self.lr, self.batch_size, self.patience)
@@ -46,16 +48,8 @@ class Full:
         dev: Sequence[Example],
         bench: Workbench,
     ) -> Adaptation:
-        build = tuning.train(self, "all", base, train, dev, bench)
-        checkpoint = tuning.weights(base)
-        tuned = replace(
-            checkpoint,
-            name=f"{checkpoint.name}, all weights tuned",
-            folder=build.folder,
-            fingerprint=build.fingerprint,
-            adapters=(),
-        )
-        return replace(base, checkpoint=tuned)
+        build = tuning.train(self, self.share, base, train, dev, bench)
+        return replace(base, checkpoint=tuning.retuned(tuning.weights(base), build))
 
     def prepare(self, model: Any) -> Any:
         return model.requires_grad_(True)

@@ -9,6 +9,7 @@ The work is peft's.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from stepladder.contracts import Workbench
 from stepladder.errors import RungError
 from stepladder.methods import tuning
 from stepladder.records import Adapter, Capabilities, Example, FitSettings
+from stepladder.training import Share
 
 ALL_LINEAR = "all-linear"
 
@@ -30,11 +32,16 @@ class Lora:
     rank: int = 8
     """Columns of the two matrices: what the adapter can learn, and its size."""
     alpha: float | None = None
-    """The adapter's output is scaled by alpha / rank; 2 * rank where it is not given."""
+    """The adapter's output is scaled by alpha / rank, by 2 where it is not given."""
     dropout: float = 0.0
     """Share of the adapter's inputs dropped while training."""
     targets: str = ALL_LINEAR
     """`all-linear`, or the names of layers: `q_proj|v_proj`."""
+    rslora: bool = False
+    """Scale by alpha / sqrt(rank) instead (Kalajdzievski 2023, arXiv 2312.03732)."""
+    dora: bool = False
+    """Train the lengths of the weights' columns apart from their directions (Liu et al. 2024, arXiv
+    2402.09353), which takes more time and memory."""
     epochs: float | None = None
     """Passes over the training rows at most; without it 3, or more where rows are few."""
     lr: float | Literal["auto"] | None = None
@@ -47,6 +54,7 @@ class Lora:
 
     fills: ClassVar[str | None] = None
     requires: ClassVar[Capabilities] = Capabilities(trains=True)
+    share: ClassVar[Share] = "adapter"
 
     def __post_init__(self) -> None:
         if self.rank < 1:
@@ -69,7 +77,7 @@ class Lora:
         dev: Sequence[Example],
         bench: Workbench,
     ) -> Adaptation:
-        build = tuning.train(self, "adapter", base, train, dev, bench)
+        build = tuning.train(self, self.share, base, train, dev, bench)
         checkpoint = tuning.weights(base)
         adapters = (*checkpoint.adapters, Adapter(build.folder, build.fingerprint))
         return replace(base, checkpoint=replace(checkpoint, adapters=adapters))
@@ -84,8 +92,10 @@ class Lora:
             model,
             LoraConfig(
                 r=self.rank,
-                lora_alpha=self.alpha or 2 * self.rank,  # type: ignore[arg-type]  # peft divides it
+                lora_alpha=self._alpha,  # type: ignore[arg-type]  # peft divides it
                 lora_dropout=self.dropout,
+                use_rslora=self.rslora,
+                use_dora=self.dora,
                 target_modules=self._targets(model),
                 task_type="SEQ_2_SEQ_LM" if seq2seq else "CAUSAL_LM",
             ),
@@ -97,6 +107,11 @@ class Lora:
             config.target_modules = sorted(config.target_modules)
         model.save_pretrained(str(folder), save_embedding_layers=False)
         (folder / "README.md").unlink(missing_ok=True)  # peft's form for a card, all blanks
+
+    @property
+    def _alpha(self) -> float:
+        """Without one, the scale is 2 with either divisor."""
+        return self.alpha or 2 * (math.sqrt(self.rank) if self.rslora else self.rank)
 
     def _names(self) -> list[str]:
         return [name.strip() for name in self.targets.split("|")]

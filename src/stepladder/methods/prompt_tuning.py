@@ -19,6 +19,7 @@ from stepladder.contracts import Workbench
 from stepladder.errors import RungError
 from stepladder.methods import tuning
 from stepladder.records import Adapter, Capabilities, Example, FitSettings
+from stepladder.training import Share
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class PromptTuning:
 
     fills: ClassVar[str | None] = None
     requires: ClassVar[Capabilities] = Capabilities(trains=True)
+    share: ClassVar[Share] = "prompt"
 
     def __post_init__(self) -> None:
         if self.n < 1:
@@ -61,7 +63,7 @@ class PromptTuning:
         dev: Sequence[Example],
         bench: Workbench,
     ) -> Adaptation:
-        build = tuning.train(self, "prompt", base, train, dev, bench)
+        build = tuning.train(self, self.share, base, train, dev, bench)
         checkpoint = tuning.weights(base)
         adapters = (*checkpoint.adapters, Adapter(build.folder, build.fingerprint))
         return replace(base, checkpoint=replace(checkpoint, adapters=adapters))

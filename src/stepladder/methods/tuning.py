@@ -38,7 +38,8 @@ EPOCHS = 3.0
 UPDATES = 150
 MOST_EPOCHS = 15.0
 
-_NAMES: Mapping[Share, str] = {"adapter": "lora", "all": "full", "prompt": "prompt-tuning"}
+NAMES: Mapping[Share, str] = {"adapter": "lora", "all": "full", "prompt": "prompt-tuning"}
+"""What trains which share of a model, as it stands in lists of methods."""
 
 
 Rate = float | Literal["auto"] | None
@@ -75,7 +76,7 @@ def train(
 ) -> Build:
     """Renders the rows, settles what was left open (the learning rate by the model's width, the
     epochs by the number of rows), and has the bench train."""
-    name = _NAMES[share]
+    name = NAMES[share]
     checkpoint = weights(base)
     if virtual_ids(checkpoint) and (share != "adapter" or virtual_tokens(method)):
         raise RungError(
@@ -109,9 +110,21 @@ def _without_search(method: Any) -> Any:
     """As a job names it, whose learning rate is settled by then."""
     if method.lr != AUTO:
         return method
-    if hasattr(method, "lora"):  # trained together with a soft prompt, which has its own rate
-        return replace(method, lora=replace(method.lora, lr=None))
+    parts = getattr(method, "parts", None)
+    if parts is not None:  # trained together: the first one's rate is that of the job
+        return replace(method, parts=(replace(parts[0], lr=None), *parts[1:]))
     return replace(method, lr=None)
+
+
+def retuned(checkpoint: Checkpoint, build: Build) -> Checkpoint:
+    """The checkpoint after a training of all its weights, which stands alone."""
+    return replace(
+        checkpoint,
+        name=f"{checkpoint.name}, all weights tuned",
+        folder=build.folder,
+        fingerprint=build.fingerprint,
+        adapters=(),
+    )
 
 
 def _learned(base: Adaptation, train: Sequence[Example]) -> list[Example]:

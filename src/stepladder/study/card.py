@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from stepladder.checkpoints import BESIDE
+from stepladder.adaptation.export import stays_an_adapter
+from stepladder.checkpoints import BESIDE, is_soft_prompt, virtual_ids
 from stepladder.engines.sameness import Sameness
 from stepladder.records import Checkpoint, Model, Score
 from stepladder.study.summary import RungSummary, Summary
@@ -20,8 +21,9 @@ from transformers import AutoModelForCausalLM
 model = AutoModelForCausalLM.from_pretrained("this-folder", dtype="float32")"""
 
 _BESIDE = (
-    f"The folder `{BESIDE}` is the other half: a soft prompt that was trained jointly with this "
-    "LoRA. peft loads either alone, and refuses both in one model; Stepladder loads both."
+    f"The folder `{BESIDE}` is the other half: a soft prompt that was trained with these weights, "
+    "in peft's format. peft puts it before a whole model, refuses it beside a LoRA in one, and "
+    "loads either alone; Stepladder loads both."
 )
 _LOAD_HEAD = """\
 from stepladder import Adaptation
@@ -43,7 +45,7 @@ def model_card(
     summary: Summary, rung: RungSummary, checkpoint: Model, *, merged: bool = False
 ) -> str:
     """Markdown with the hub's front matter; `merged` where the adapter is in the weights."""
-    adapter = not merged and isinstance(checkpoint, Checkpoint) and len(checkpoint.adapters) == 1
+    adapter = not merged and isinstance(checkpoint, Checkpoint) and stays_an_adapter(checkpoint)
     headed = isinstance(checkpoint, Checkpoint) and checkpoint.head is not None
     front = {
         "library_name": "stepladder" if headed else "peft" if adapter else "transformers",
@@ -90,17 +92,19 @@ def model_card(
             _LOAD_HEAD if headed else loads,
             "```",
             "",
-            *([_BESIDE, ""] if _has_prompt_beside(checkpoint) else []),
+            *([_BESIDE, ""] if _has_prompt_beside(checkpoint, adapter) else []),
             _HEADED.format(base=checkpoint.name) if headed else _WEIGHTS.format(base=rung.model),
             "",
         ]
     )
 
 
-def _has_prompt_beside(checkpoint: Model) -> bool:
-    return isinstance(checkpoint, Checkpoint) and any(
-        (adapter.folder / BESIDE).is_dir() for adapter in checkpoint.adapters
-    )
+def _has_prompt_beside(checkpoint: Model, adapter: bool) -> bool:
+    """Whether the exported folder has a soft prompt in a folder within."""
+    if not isinstance(checkpoint, Checkpoint):
+        return False
+    alone = adapter and is_soft_prompt(checkpoint.adapters[0].folder)
+    return bool(virtual_ids(checkpoint)) and not alone
 
 
 def sameness_section(forms: Sequence[Sameness]) -> str:

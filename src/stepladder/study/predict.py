@@ -165,13 +165,15 @@ def predict(
         )
     parameters = float(checkpoint.parameters or _PARAMETERS_UNKNOWN)
     speed = rates(parameters, events)
-    build_seconds, memory = 0.0, None
-    if dry.training is not None:
-        memory = memory_of(dry.job) if memory_of and dry.job else None
-        work = dry.training.work
+    build_seconds, peaks = 0.0, list[int | None]()
+    for training in dry.trainings:
+        if memory_of is not None and training.job is not None:
+            peaks.append(memory_of(training.job))
+        work = training.work
         rows = len(task.train) * work.epochs
-        tokens = rows * (mean(count(checkpoint, dry.training.prompts)) + answer_tokens)
-        build_seconds = work.trainings * TRAINING_START + 6 * parameters * tokens / speed.training
+        tokens = rows * (mean(count(checkpoint, training.prompts)) + answer_tokens)
+        build_seconds += work.trainings * TRAINING_START + 6 * parameters * tokens / speed.training
+    known = [peak for peak in peaks if peak is not None]
     seconds = 2 * parameters * (tokens_in + tokens_out) / speed.answering
     once = seconds / dry.adaptation.samples
     build_seconds += sum(len(task.dev) * once * t.samples * t.sampling.beams for t in dry.trials)
@@ -183,7 +185,7 @@ def predict(
         build_seconds,
         speed.source,
         dry.notes,
-        memory,
+        max(known) if known and len(known) == len(peaks) else None,
     )
 
 
@@ -221,17 +223,18 @@ class DryTraining(NamedTuple):
     work: Work
     prompts: list[Prompt]
     """Some of those that it would train on."""
+    job: TrainingJob | None
+    """What would be run, where it was asked for: on the model as it is before any training."""
 
 
 class DryRun(NamedTuple):
     prompts: list[Prompt]
     """Some of those that would be asked."""
-    training: DryTraining | None
+    trainings: tuple[DryTraining, ...]
+    """One after the other."""
     adaptation: Adaptation
     """Without what would be trained."""
     notes: tuple[str, ...] = ()
-    job: TrainingJob | None = None
-    """The training that would be run, where it was asked for."""
     head: HeadJob | None = None
     """The head that would be fitted."""
     trials: tuple[Adaptation, ...] = ()
@@ -284,7 +287,7 @@ def dry_run(
     """Renders what the rung would ask and train on; no model is touched. Raises RungError for what
     the task's rows do not allow."""
     adaptation, bench = base_adaptation(task, checkpoint), _NoTraining(task)
-    training: DryTraining | None = None
+    trainings: list[DryTraining] = []
     notes: list[str] = []
 
     def rendered(examples: Sequence[Example]) -> list[Prompt]:
@@ -304,22 +307,15 @@ def dry_run(
             trainer: TrainingMethod = method  # type: ignore[assignment]
             check_rows(adaptation, task.train)
             work = work_of(trainer, len(task.train), len(task.dev))
-            training = DryTraining(work, rendered(task.train))
             if not task.dev:
                 notes.append("no dev rows: its training stops by its plan alone")
             if with_job:  # which renders every row
                 with suppress(_Kept):
                     method.adapt(adaptation, task.train, task.dev, bench)
+            trainings.append(DryTraining(work, rendered(task.train), bench.job))
     prompts = rendered(task.test)
-    return DryRun(
-        prompts,
-        training,
-        adaptation,
-        (*notes, *bench.notes),
-        bench.job,
-        bench.head,
-        tuple(bench.trials),
-    )
+    noted = (*notes, *bench.notes)
+    return DryRun(prompts, tuple(trainings), adaptation, noted, bench.head, tuple(bench.trials))
 
 
 def cost_order(plan: Plan, events: Sequence[Event]) -> list[str]:

@@ -14,9 +14,10 @@ Importing this room loads no torch.
 from stepladder.training.process import run_job
 from stepladder.training.progress import Progress
 from stepladder.training.rates import Share, learning_rate
-from stepladder.training.together import Together, build_method, virtual_tokens
+from stepladder.training.together import JOINT_ORDER, Together, build_method, virtual_tokens
 
 __all__ = [
+    "JOINT_ORDER",
     "Progress",
     "Share",
     "Together",

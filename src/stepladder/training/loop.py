@@ -24,16 +24,16 @@ class StepladderTrainer(Trainer):
 
     last_loss: float | None = None
     """Of the last update."""
-    own_rates: Sequence[tuple[torch.nn.Parameter, float]] = ()
+    own_rates: Sequence[tuple[Sequence[torch.nn.Parameter], float]] = ()
     """Parameters with a highest learning rate of their own."""
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         if self.optimizer is None and self.own_rates:
-            own = {id(parameter) for parameter, _ in self.own_rates}
+            own = {id(parameter) for some, _ in self.own_rates for parameter in some}
             whole: Any = self.model
             rest = [p for p in whole.parameters() if p.requires_grad and id(p) not in own]
             groups: list[Any] = [{"params": rest}]
-            groups += [{"params": [p], "lr": rate} for p, rate in self.own_rates]
+            groups += [{"params": some, "lr": rate} for some, rate in self.own_rates]
             kind, settings = self.get_optimizer_cls_and_kwargs(self.args, whole)
             self.optimizer = kind(groups, **settings)
         return super().create_optimizer(model)

@@ -3,7 +3,7 @@
     build_method("lora(rank=4) + prompt-tuning(20, lr=0.1)")
 
 Each method adds what it trains and writes what it has trained; the loop is one, with the settings
-of the first. Parameters whose method names a rate of its own have it.
+of the first. The parameters of the others have the rate that their method names.
 """
 
 from __future__ import annotations
@@ -14,26 +14,35 @@ from pathlib import Path
 from typing import Any
 
 from stepladder import registry
+from stepladder.checkpoints import BESIDE
 from stepladder.contracts import BeginsFromText, TrainingMethod
 from stepladder.records import FitSettings
+from stepladder.training.rates import Share
+
+JOINT_ORDER: Sequence[Share] = ("all", "adapter", "prompt")
+"""The order in which methods prepare a model: peft freezes what is there before its adapter."""
 
 
 @dataclass(frozen=True)
 class Together:
-    """Methods in the order in which they change the model."""
+    """Methods in the order in which they change the model, each with the `share` that it trains."""
 
-    methods: tuple[TrainingMethod, ...]
+    methods: tuple[Any, ...]
 
     @property
     def virtual_tokens(self) -> int:
         return sum(virtual_tokens(method) for method in self.methods)
 
     def fit_settings(self) -> FitSettings:
-        return self.methods[0].fit_settings()
+        fit: FitSettings = self.methods[0].fit_settings()
+        return fit
 
     def prepare(self, model: Any) -> Any:
         for method in self.methods:
             model = method.prepare(model)
+        for method in self.methods:
+            for parameter in _parameters(model, method.share):
+                parameter.requires_grad_(True)
         return model
 
     def begin(self, model: Any, ids: Sequence[int]) -> None:
@@ -42,17 +51,39 @@ class Together:
                 method.begin(model, ids)
 
     def save(self, model: Any, folder: Path) -> None:
-        for method in self.methods:
-            method.save(model, folder)
+        """Adapters as such; where all weights were trained, a whole checkpoint with a LoRA in its
+        weights. A soft prompt lies in a folder within."""
+        from stepladder.checkpoints.soft_prompt import take_off, write
 
-    def own_rates(self, model: Any) -> list[tuple[Any, float]]:
-        """Parameters (torch) and the highest learning rate of each, where it is not the first
-        method's."""
-        from stepladder.checkpoints.soft_prompt import soft_prompt
+        by_share = {method.share: method for method in self.methods}
+        if "all" not in by_share:
+            for method in self.methods:
+                method.save(model, folder)
+            return
+        if "prompt" in by_share:
+            write(model, folder / BESIDE)
+            take_off(model)
+        if "adapter" in by_share:
+            model = model.merge_and_unload()
+        by_share["all"].save(model, folder)
 
-        found = soft_prompt(model)
-        rates = [getattr(m, "lr", None) for m in self.methods[1:] if virtual_tokens(m)]
-        return [(found.vectors, rate) for rate in rates if found is not None and rate is not None]
+    def own_rates(self, model: Any) -> list[tuple[list[Any], float]]:
+        """Parameters (torch) with the highest learning rate of their method, but for those of the
+        first, which have the loop's."""
+        return [(_parameters(model, method.share), method.lr) for method in self.methods[1:]]
+
+
+def _parameters(model: Any, share: Share) -> list[Any]:
+    """Those of a prepared model that a share of it means; of all weights, what is no adapter's."""
+    from stepladder.checkpoints.soft_prompt import soft_prompt
+
+    prompt = soft_prompt(model)
+    vectors = None if prompt is None else prompt.vectors
+    kinds = {"prompt": [vectors], "adapter": [], "all": []}
+    for name, parameter in model.named_parameters():
+        if parameter is not vectors:
+            kinds["adapter" if "lora_" in name else "all"].append(parameter)
+    return kinds[share]
 
 
 def virtual_tokens(method: TrainingMethod) -> int:
@@ -65,6 +96,7 @@ def build_method(text: str) -> TrainingMethod:
     methods: tuple[TrainingMethod, ...] = tuple(
         registry.build("methods", part) for part in registry.parts(text)
     )
-    together: Any = Together(methods)  # it trains, and adapts nothing
+    ordered = sorted(methods, key=lambda m: JOINT_ORDER.index(getattr(m, "share", "all")))
+    together: Any = Together(tuple(ordered))  # it trains, and adapts nothing
     found: TrainingMethod = methods[0] if len(methods) == 1 else together
     return found
