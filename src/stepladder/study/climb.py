@@ -31,6 +31,7 @@ from stepladder.records import Endpoint, Failure, Generation, Json, Model, Progr
 from stepladder.study.bench import StudyBench
 from stepladder.study.plan import Plan, PlannedRung
 from stepladder.study.recorded import RecordedEngine
+from stepladder.study.summary import Forgetting
 from stepladder.study.watch import Watcher
 from stepladder.tasks import OutputsRung, Task, read_outputs
 
@@ -70,6 +71,8 @@ class Climbed:
     """By test id, answers that failed alone for the machine's fault."""
     halted: bool = False
     """The machine failed while it was asked: all that it has not answered is owed."""
+    forgetting: Forgetting | None = None
+    """What its training did to the guards; None where there was none, or no guard."""
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -137,6 +140,10 @@ class Climber:
             return Climbed(planned, {}, error=str(error))
         self._adaptations[planned.name] = adaptation
         return Climbed(planned, self._kept(planned.name, adaptation.checkpoint), build, notes)
+
+    def built(self, rung: str) -> Model:
+        """The checkpoint of a rung that was entered and could be built."""
+        return self._adaptations[rung].checkpoint
 
     def ask(self, climbed: Climbed, queries: Sequence[Query]) -> Climbed:
         """The rung with these queries answered; it is halted where the machine does not answer."""

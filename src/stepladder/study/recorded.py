@@ -56,6 +56,11 @@ class RecordedEngine:
     def log_likelihood(self, pairs: Sequence[tuple[Prompt, str]]) -> list[LogLikelihood]:
         return self._engine.log_likelihood(pairs)
 
+    def fits(self, prompt: Prompt, answer: str) -> bool:
+        """Whether `log_likelihood` takes this pair; an engine that does not say takes all."""
+        fits = getattr(self._engine, "fits", None)
+        return fits is None or bool(fits(prompt, answer))
+
     def way(self) -> Json | None:
         """How the model was asked and why so, and how many greedy steps all but tied; None where
         nothing was asked, or by an engine with one way only."""

@@ -11,8 +11,8 @@ from typing import Literal, get_args
 
 from stepladder.records import Cost, Json, ProgramRun, Score
 
-VerdictKind = Literal["reached", "not-reached", "good-enough", "undecided", "unfinished"]
-DepartureKind = Literal["won", "missed", "worse", "hopeless", "left out", "over"]
+VerdictKind = Literal["reached", "not-reached", "good-enough", "undecided", "refused", "unfinished"]
+DepartureKind = Literal["won", "missed", "worse", "refused", "hopeless", "left out", "over"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,8 @@ class Verdict:
     kind: VerdictKind
     """`reached`: the cheapest rung shown to reach the target. `good-enough`: the cheapest shown to
     be within the margin of every other. `not-reached`: every rung is shown to miss the target.
-    `undecided`: the items do not settle it. `unfinished`: the study is still under way, or was
+    `undecided`: the items do not settle it. `refused`: no rung that was measured is shown to keep
+    what the guard tasks ask for. `unfinished`: the study is still under way, or was
     stopped; its numbers are partial."""
     rung: str | None
     """The winner."""
@@ -68,6 +69,66 @@ class Programs:
 
 
 @dataclass(frozen=True, slots=True)
+class GuardDrop:
+    """A guard task before and after a training, on its own metric's scale; None where answers are
+    missing, or where it cannot be said."""
+
+    guard: str
+    metric: str
+    before: float | None
+    """Of the base."""
+    after: float | None
+    """Of the trained checkpoint."""
+    drop: float | None
+    """How much worse it became, whichever way the metric points; below 0 it became better."""
+    low: float | None
+    """95 % interval of the drop, paired over the items."""
+    high: float | None
+    most: float | None
+    """The bound of the verdict: the drop is at most this."""
+    max_drop: float | None
+    n: int
+    missing: int
+    """Answers that the machine owes, of either checkpoint."""
+    times: float = 100.0
+    refusal: str | None = None
+    """Why the drop is not shown to stay within `max_drop`; None where it is, or none is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextRise:
+    """Held-out text before and after a training, in bits per byte, the end of a piece included."""
+
+    name: str
+    before: float
+    after: float
+    low: float | None
+    """95 % interval of `after - before`, paired over the pieces."""
+    high: float | None
+    pieces: int
+    bytes: int
+
+    @property
+    def rise(self) -> float:
+        """So many bits per byte more."""
+        return self.after - self.before
+
+
+@dataclass(frozen=True, slots=True)
+class Forgetting:
+    """What a training did to everything else."""
+
+    guards: tuple[GuardDrop, ...] = ()
+    text: TextRise | None = None
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the rung may not be taken, in words; None where nothing speaks against it."""
+        reasons = [guard.refusal for guard in self.guards if guard.refusal]
+        return "; ".join(reasons) or None
+
+
+@dataclass(frozen=True, slots=True)
 class RungSummary:
     """One row of the table."""
 
@@ -97,6 +158,8 @@ class RungSummary:
     """The first test item's prompt as rendered for the model."""
     programs: Programs | None = None
     """What became of its programs; None for a rung that runs none."""
+    forgetting: Forgetting | None = None
+    """None for a rung that trains nothing, and where the task has no guards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +187,8 @@ class Departure:
     rung: str
     kind: DepartureKind
     """`won`: it settled the race. `missed`: shown to miss the target. `worse`: shown to be worse
-    than another by more than the margin. `hopeless`: its remaining items could not make it reach
+    than another by more than the margin. `refused`: not shown to stay within `max_drop` on a guard
+    task. `hopeless`: its remaining items could not make it reach
     the target any more. `left out`: never asked. `over`: asked no further, since the race was
     settled. The last three claim nothing about the rung."""
     items: int
@@ -140,6 +204,7 @@ class Departure:
             "won": "decided the race",
             "missed": "left",
             "worse": "left",
+            "refused": "was refused",
             "hopeless": "was asked no further",
             "over": "was asked no further",
         }[self.kind]
@@ -260,7 +325,15 @@ def _rung(data: Json) -> RungSummary:
     fields["cost"] = Cost(**data["cost"])
     programs = data.get("programs")
     fields["programs"] = Programs(**programs) if programs else None
+    forgetting = data.get("forgetting")
+    fields["forgetting"] = _forgetting(forgetting) if forgetting else None
     return RungSummary(**fields)
+
+
+def _forgetting(data: Json) -> Forgetting:
+    text = data["text"]
+    guards = tuple(GuardDrop(**row) for row in data["guards"])
+    return Forgetting(guards, TextRise(**text) if text else None)
 
 
 def _race(data: Json) -> Race:

@@ -18,6 +18,7 @@ from stepladder import registry
 from stepladder.errors import MetricError, SamplingError, TaskError, nearest_name
 from stepladder.records import Sampling
 from stepladder.tasks.fields import Template
+from stepladder.tasks.guard import GuardSpec, read_guard
 from stepladder.tasks.hub import HubData
 from stepladder.tasks.outputs import OutputsRung, outputs_file
 from stepladder.tasks.section import Section
@@ -77,6 +78,7 @@ class TaskSpec:
     programs: str | None = None
     """The field with a program that comes to the answer; without it they are made from the
     calculator marks of the references, where there are any."""
+    guard: GuardSpec | None = None
 
 
 def read_spec(
@@ -108,6 +110,7 @@ def read_spec(
         rungs=_rungs(section, folder),
         prices=_prices(section),
         programs=section.text("programs"),
+        guard=read_guard(section.section("guard"), folder),
     )
     section.finish()
     if spec.target is not None and spec.margin is not None:

@@ -13,10 +13,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from stepladder.errors import TaskError
+from stepladder.errors import MetricError, SamplingError, TaskError
 from stepladder.records import Example, Sampling, content_hash
+from stepladder.tasks.elsewhere import NamedFile, read_text
 from stepladder.tasks.examples import read_examples
 from stepladder.tasks.files import SUFFIXES, Row, Source, read_source
+from stepladder.tasks.guard import Guard, GuardSpec, GuardTask
 from stepladder.tasks.hub import HubData, read_hub
 from stepladder.tasks.outputs import OutputsRung
 from stepladder.tasks.spec import FilesData, Target, TaskSpec, read_spec
@@ -50,6 +52,8 @@ class Task:
     """What was decided about the rows, for people to read."""
     path: Path | None = None
     """The task file, where there is one."""
+    guard: Guard | None = None
+    """What a training must not make it forget."""
 
     @property
     def deciding(self) -> str:
@@ -59,9 +63,10 @@ class Task:
     @cached_property
     def fingerprint(self) -> str:
         """Content hash of what decides a result: rows, instruction, labels, metrics, target,
-        margin, sampling and seed. Name, notes, prices and rungs are left out."""
+        margin, sampling, seed and guards. Name, notes, prices and rungs are left out."""
         settings: list[Any] = [self.instruction, self.labels, self.metrics, self.margin, self.seed]
         settings += [self.target and asdict(self.target), asdict(self.sampling)]
+        settings += [{"guard": self.guard.fingerprint}] if self.guard else []
         return content_hash([settings, *(self.split_fingerprint(split) for split in SPLITS)])
 
     def split(self, name: str) -> tuple[Example, ...]:
@@ -83,13 +88,17 @@ class Task:
         Raises TaskError (or MetricError, SamplingError) with one line that names the file and the
         key, row or field; MissingExtraError where hub or Parquet data need a library.
         """
-        path = Path(path)
+        return cls._load(Path(path), guarded=True)
+
+    @classmethod
+    def _load(cls, path: Path, *, guarded: bool) -> Task:
         if path.name.lower().removesuffix(".gz").endswith(SUFFIXES):
             raise TaskError(
                 f"{path}: is data, not a task file; write one for it with: stepladder init {path}"
             )
         spec = read_spec(read_yaml(path), str(path), path.parent)
-        return _task(spec, _sources(spec), path)
+        guard = _guard(spec.guard, spec.where) if guarded and spec.guard else None
+        return _task(spec, _sources(spec), path, guard)
 
     @classmethod
     def from_rows(
@@ -117,7 +126,8 @@ class Task:
             if not source.rows:
                 raise TaskError(f"{source.name}: holds no rows")
         spec = read_spec({"name": "task", **settings}, "task", Path(), rows=True)
-        return _task(spec, sources, None)
+        guard = _guard(spec.guard, spec.where) if spec.guard else None
+        return _task(spec, sources, None, guard)
 
 
 def _sources(spec: TaskSpec) -> dict[str, Source]:
@@ -130,7 +140,30 @@ def _sources(spec: TaskSpec) -> dict[str, Source]:
             raise TaskError(f"{spec.where}: data: a file is expected, nothing came")
 
 
-def _task(spec: TaskSpec, sources: Mapping[str, Source], path: Path | None) -> Task:
+def _guard(spec: GuardSpec, where: str) -> Guard:
+    """The guard tasks with their rows. Their own mistakes are told as this task's."""
+    tasks = tuple(
+        GuardTask(_named(entry.file, f"{where}: guard"), entry.max_drop, entry.rung)
+        for entry in spec.entries
+    )
+    names = [guard.task.name for guard in tasks]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise TaskError(f"{where}: guard: two tasks are named '{twice}'; leave one out")
+    text = None if spec.text is None else read_text(spec.text, f"{where}: guard: text")
+    return Guard(tasks, text)
+
+
+def _named(file: NamedFile, where: str) -> Task:
+    try:
+        return Task._load(file.path, guarded=False)
+    except (TaskError, MetricError, SamplingError) as error:
+        raise type(error)(f"{where}: {file.name}: {error}") from None
+
+
+def _task(
+    spec: TaskSpec, sources: Mapping[str, Source], path: Path | None, guard: Guard | None
+) -> Task:
     read = read_examples(sources, spec)
     made = make_splits(read.examples, spec.seed)
     notes = [*read.notes, *made.notes]
@@ -169,4 +202,5 @@ def _task(spec: TaskSpec, sources: Mapping[str, Source], path: Path | None) -> T
         prices=spec.prices,
         notes=(f"rows: {counts}", *notes),
         path=path,
+        guard=guard,
     )
