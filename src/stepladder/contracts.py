@@ -16,6 +16,7 @@ from stepladder.records import (
     Example,
     FitSettings,
     LogLikelihood,
+    OtherRow,
     Prompt,
     Sampling,
     TrainingJob,
@@ -25,6 +26,18 @@ if TYPE_CHECKING:
     from stepladder.adaptation import Adaptation
 
 Floats = NDArray[np.float64]
+
+
+@runtime_checkable
+class Interpolates(Protocol):
+    """A training method whose outcome may lie between what it began with and what it trained."""
+
+    wise_ft: float
+
+    def interpolate(self, model: Any, base: Any) -> None:
+        """Changes the trained model in place; `base` is as before the training. Called where
+        `wise_ft` is below 1."""
+        ...
 
 
 @runtime_checkable
@@ -85,6 +98,8 @@ class Workbench(Protocol):
     """What the study lends to a method. It knows no test example."""
 
     seed: int
+    replay: Sequence[OtherRow]
+    """Other data that a training may mix in, in the order of their draw; empty where none is."""
 
     def train(self, job: TrainingJob) -> Build:
         """Trains in a process of its own, or returns the build that the ledger has of the same

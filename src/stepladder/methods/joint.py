@@ -38,6 +38,11 @@ class Joint:
         return self.prompt.virtual_tokens
 
     @property
+    def replay(self) -> float:
+        """The LoRA's: both see the same rows."""
+        return self.lora.replay
+
+    @property
     def epochs(self) -> float | None:
         return self.lora.epochs
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
 from stepladder.ledger import Store
-from stepladder.records import Build, Json, TrainingJob, content_hash
+from stepladder.records import Build, Json, OtherRow, TrainingJob, content_hash
 from stepladder.study.watch import Watcher
 
 _DECIDE_WEIGHTS = ("torch", "transformers", "peft", "accelerate", "tokenizers")
@@ -18,9 +18,15 @@ class StudyBench:
     """Implements contracts.Workbench over the ledger's builds; knows no test example."""
 
     def __init__(
-        self, store: Store, seed: int, watcher: Watcher, before_training: Callable[[], None]
+        self,
+        store: Store,
+        seed: int,
+        watcher: Watcher,
+        before_training: Callable[[], None],
+        replay: Sequence[OtherRow] = (),
     ) -> None:
         self.seed = seed
+        self.replay = replay
         self.builds: list[Build] = []
         """Those that the rung at hand used, in order."""
         self.trainings = 0

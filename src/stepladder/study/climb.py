@@ -31,6 +31,7 @@ from stepladder.records import Endpoint, Failure, Generation, Json, Model, Progr
 from stepladder.study.bench import StudyBench
 from stepladder.study.plan import Plan, PlannedRung
 from stepladder.study.recorded import RecordedEngine
+from stepladder.study.replay import replay_rows
 from stepladder.study.summary import Forgetting
 from stepladder.study.watch import Watcher
 from stepladder.tasks import OutputsRung, Task, read_outputs
@@ -98,7 +99,9 @@ class Climber:
         self._checkpoint: Model | None = None
         self._asked = 0
         self._adaptations: dict[str, Adaptation] = {}
-        self.bench = StudyBench(log, plan.task.seed, watcher, before_training=self.close)
+        self.bench = StudyBench(
+            log, plan.task.seed, watcher, before_training=self.close, replay=replay_rows(plan.task)
+        )
 
     @property
     def asked(self) -> int:

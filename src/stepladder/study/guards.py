@@ -29,7 +29,7 @@ from stepladder.errors import EngineError, MetricError, RungError
 from stepladder.ledger import StudyLog
 from stepladder.methods import Rung, parse_rung
 from stepladder.metrics import build_metrics
-from stepladder.records import Generation, Json, Model, Prompt, Turn, content_hash
+from stepladder.records import Generation, Json, Model, content_hash
 from stepladder.statistics import confidence_interval, guard_level
 from stepladder.study.climb import Climbed, fit_to_context
 from stepladder.study.evidence import Evidence, Measured
@@ -37,6 +37,7 @@ from stepladder.study.grade import Grader
 from stepladder.study.plan import Plan, PlannedRung
 from stepladder.study.predict import dry_run
 from stepladder.study.recorded import RecordedEngine
+from stepladder.study.replay import EMPTY
 from stepladder.study.summary import Forgetting, GuardDrop, TextRise
 from stepladder.study.watch import Watcher
 from stepladder.study.wording import Wording
@@ -156,7 +157,7 @@ class GuardedTask:
                 self._guard.task,
                 checkpoint,
                 rows=1,
-                fit=lambda adaptation: fit_to_context(adaptation, engine, queries),
+                fit=lambda adaptation, kept: fit_to_context(adaptation, engine, queries, kept),
             ).adaptation
         return replace(self._asked, checkpoint=checkpoint)
 
@@ -247,24 +248,23 @@ def _more(
 
 def scored_text(engine: RecordedEngine, pieces: Sequence[str]) -> Json:
     """`nats` and `bytes` of each piece, one that exceeds the context in halves."""
-    prompt = Prompt("", (Turn("user", ""),))
-    parts = [part for piece in pieces for part in _fitting(engine, prompt, piece)]
-    scores = engine.log_likelihood([(prompt, part) for part in parts])
+    parts = [part for piece in pieces for part in _fitting(engine, piece)]
+    scores = engine.log_likelihood([(EMPTY, part) for part in parts])
     return {
         "nats": [-score.total for score in scores],
         "bytes": [len(part.encode("utf-8")) for part in parts],
     }
 
 
-def _fitting(engine: RecordedEngine, prompt: Prompt, piece: str) -> list[str]:
+def _fitting(engine: RecordedEngine, piece: str) -> list[str]:
     """The piece, or its halves, cut between words where that is possible, until all fit."""
-    if len(piece) < 2 or engine.fits(prompt, piece):
+    if len(piece) < 2 or engine.fits(EMPTY, piece):
         return [piece]
     middle = len(piece) // 2
     cut = piece.find(" ", middle)
     cut = middle if cut < 0 else cut
     halves = piece[:cut].strip(), piece[cut:].strip()
-    return [part for half in halves if half for part in _fitting(engine, prompt, half)]
+    return [part for half in halves if half for part in _fitting(engine, half)]
 
 
 def rise_of(name: str, before: Json, after: Json) -> TextRise:

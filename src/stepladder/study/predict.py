@@ -17,11 +17,11 @@ from typing import Literal, NamedTuple
 from stepladder.adaptation import Adaptation
 from stepladder.contracts import TrainingMethod
 from stepladder.ledger import Event
-from stepladder.methods import Rung
-from stepladder.methods.tuning import check_rows, settled_fit
+from stepladder.methods import Rung, tuning
 from stepladder.records import Build, Endpoint, Example, Json, Model, Prompt, TrainingJob
 from stepladder.study.climb import Climbed, base_adaptation, virtual_tokens_to_come
 from stepladder.study.plan import Plan, PlannedRung
+from stepladder.study.replay import replay_rows
 from stepladder.tasks import OutputsRung, Task
 
 CountTokens = Callable[[Model, Sequence[Prompt]], list[int]]
@@ -148,7 +148,7 @@ def predict(
     build_seconds, memory = 0.0, None
     if dry.training is not None:
         memory = memory_of(dry.job) if memory_of and dry.job else None
-        rows = len(task.train) * dry.training.epochs
+        rows = dry.training.rows * dry.training.epochs
         tokens = rows * (mean(count(checkpoint, dry.training.prompts)) + answer_tokens)
         build_seconds = TRAINING_START + 6 * parameters * tokens / speed.training
     seconds = 2 * parameters * (tokens_in + tokens_out) / speed.answering
@@ -178,6 +178,7 @@ def _answer_tokens(
 
 
 class DryTraining(NamedTuple):
+    rows: int
     epochs: float
     prompts: list[Prompt]
     """Some of those that it would train on."""
@@ -201,8 +202,9 @@ class _Kept(Exception):
 class _NoTraining:
     """A workbench that keeps what it should train."""
 
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
+    def __init__(self, task: Task) -> None:
+        self.seed = task.seed
+        self.replay = replay_rows(task) if task.replay else ()
         self.job: TrainingJob | None = None
 
     def train(self, job: TrainingJob) -> Build:
@@ -221,7 +223,7 @@ def dry_run(
 ) -> DryRun:
     """Renders what the rung would ask and train on; no model is touched. Raises RungError for what
     the task's rows do not allow."""
-    adaptation, bench = base_adaptation(task, checkpoint), _NoTraining(task.seed)
+    adaptation, bench = base_adaptation(task, checkpoint), _NoTraining(task)
     training: DryTraining | None = None
     notes: list[str] = []
 
@@ -236,9 +238,11 @@ def dry_run(
                 notes += [note] if note else []
         else:
             trainer: TrainingMethod = method  # type: ignore[assignment]
-            check_rows(adaptation, task.train)
-            epochs = settled_fit(trainer, len(task.train)).epochs
-            training = DryTraining(epochs, rendered(task.train))
+            tuning.check_rows(adaptation, task.train)
+            epochs = tuning.settled_fit(trainer, len(task.train)).epochs
+            others = tuning.others(method, len(task.train), bench.replay)
+            mixture = len(task.train) + len(others)
+            training = DryTraining(mixture, epochs, rendered(task.train))
             if with_job:  # which renders every row
                 with suppress(_Kept):
                     method.adapt(adaptation, task.train, task.dev, bench)

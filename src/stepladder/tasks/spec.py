@@ -17,6 +17,7 @@ from typing import Any
 from stepladder import registry
 from stepladder.errors import MetricError, SamplingError, TaskError, nearest_name
 from stepladder.records import Sampling
+from stepladder.tasks.elsewhere import NamedFile, find_file
 from stepladder.tasks.fields import Template
 from stepladder.tasks.guard import GuardSpec, read_guard
 from stepladder.tasks.hub import HubData
@@ -79,6 +80,8 @@ class TaskSpec:
     """The field with a program that comes to the answer; without it they are made from the
     calculator marks of the references, where there are any."""
     guard: GuardSpec | None = None
+    replay: tuple[NamedFile, ...] = ()
+    """Task files and plain texts."""
 
 
 def read_spec(
@@ -111,6 +114,7 @@ def read_spec(
         prices=_prices(section),
         programs=section.text("programs"),
         guard=read_guard(section.section("guard"), folder),
+        replay=_replay(section, folder),
     )
     section.finish()
     if spec.target is not None and spec.margin is not None:
@@ -257,6 +261,11 @@ def _prices(section: Section) -> dict[str, float]:
     given = {key: price for key in PRICES if (price := prices.number(key)) is not None}
     prices.finish()
     return given
+
+
+def _replay(section: Section, folder: Path) -> tuple[NamedFile, ...]:
+    where = f"{section.where}: replay"
+    return tuple(find_file(name, folder, where) for name in section.texts("replay"))
 
 
 def _rungs(section: Section, folder: Path) -> tuple[str | OutputsRung, ...]:
