@@ -12,6 +12,7 @@ import yaml
 from stepladder.errors import RungError, TaskError
 from stepladder.records import Capabilities, Checkpoint
 from stepladder.study import Study
+from stepladder.study.predict import TRAINING_START, predict
 from stepladder.study.replay import EMPTY, replay_rows
 from stepladder.tasks import Guard, GuardTask, PlainText, Task
 
@@ -78,6 +79,15 @@ def test_too_few_rows_are_told_before_anything_is_spent(
     study = Study(task, [checkpoint], ["full(replay=0.13)"], ledger=tmp_path / "l.db")
     plain = Study(make_task(), [checkpoint], ["full"], ledger=tmp_path / "l.db")
     assert study.plan.task.fingerprint != plain.plan.task.fingerprint
+
+
+def test_a_mixture_is_predicted_to_take_longer(make_task: Make, checkpoint: Checkpoint) -> None:
+    task = replace(make_task(), replay=(other("one", ["a", "b", "c"]),))
+    plan = Study(task, [checkpoint], ["full", "full(replay=0.13)"]).plan
+    plain, mixed = (predict(planned, task, []).build_seconds for planned in plan.rungs)
+    assert plain is not None
+    assert mixed is not None
+    assert (mixed - TRAINING_START) / (plain - TRAINING_START) == pytest.approx(23 / 20)
 
 
 def test_a_file_names_samples_tasks_and_texts(tmp_path: Path) -> None:

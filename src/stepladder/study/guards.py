@@ -71,16 +71,17 @@ class Guards:
         for checkpoint in (base, trained):
             for guarded in self._tasks:
                 self._ask(planned, guarded, checkpoint)
-        drops = []
-        for guarded in self._tasks:
-            before, after = (
-                Climbed(planned=replace(planned, name=model.identity), generations=found)
-                for model in (base, trained)
-                for found in [self._answers[guarded.name, model.identity]]
-            )
-            drops.append(guarded.drop(before, after))
+        drops = tuple(
+            guarded.drop(*(self._answered(planned, guarded, model) for model in (base, trained)))
+            for guarded in self._tasks
+        )
         rise = self._rise(planned, self._text, (base, trained)) if self._text else None
-        return Forgetting(tuple(drops), rise)
+        return Forgetting(drops, rise)
+
+    def _answered(self, planned: PlannedRung, guarded: GuardedTask, checkpoint: Model) -> Climbed:
+        """Named after its weights, since a grader keeps its rows by the rung's name."""
+        found = self._answers[guarded.name, checkpoint.identity]
+        return Climbed(replace(planned, name=checkpoint.identity), found)
 
     def _ask(self, planned: PlannedRung, guarded: GuardedTask, checkpoint: Model) -> None:
         """Fills in one checkpoint's answers to one guard task."""
