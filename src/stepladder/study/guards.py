@@ -62,6 +62,7 @@ class Guards:
         self._text = guard.text
         self._tasks = [GuardedTask(each, len(plan.rungs), len(guard.tasks)) for each in guard.tasks]
         self._answers: dict[tuple[str, str], dict[str, Generation]] = {}
+        self._scored: dict[str, Json] = {}
 
     def look(self, planned: PlannedRung, trained: Model) -> Forgetting:
         """Asks whatever has not been asked; the base first, since the trained checkpoint is asked
@@ -71,12 +72,16 @@ class Guards:
         for checkpoint in (base, trained):
             for guarded in self._tasks:
                 self._ask(planned, guarded, checkpoint)
+            if self._text is not None:
+                self._score(planned, self._text, checkpoint)
         drops = tuple(
             guarded.drop(*(self._answered(planned, guarded, model) for model in (base, trained)))
             for guarded in self._tasks
         )
-        rise = self._rise(planned, self._text, (base, trained)) if self._text else None
-        return Forgetting(drops, rise)
+        before, after = (self._scored.get(model.identity) for model in (base, trained))
+        if self._text is None or before is None or after is None:
+            return Forgetting(drops)
+        return Forgetting(drops, rise_of(self._text.name, before, after))
 
     def _answered(self, planned: PlannedRung, guarded: GuardedTask, checkpoint: Model) -> Climbed:
         """Named after its weights, since a grader keeps its rows by the rung's name."""
@@ -93,20 +98,20 @@ class Guards:
         self._watcher.stage(planned.name, f"guard {guarded.name}", len(guarded.grader.items))
         try:
             for generation in guarded.adaptation(checkpoint, engine).generate(engine, rest):
-                if generation.failure is None or not generation.failure.machine:
-                    found[generation.id] = generation
-                    self._watcher.reach(len(found))
+                if generation.failure is not None and generation.failure.machine:
+                    self._owe(planned, guarded.name, generation.failure.cause)
+                    continue
+                found[generation.id] = generation
+                self._watcher.reach(len(found))
         except EngineError as error:
-            self._owe(planned, guarded.name, error)
+            self._owe(planned, guarded.name, str(error))
         answers = {id: found[id].answer for id in sorted(found)}
         where = {"guard": guarded.name, "weights": checkpoint.identity}
         if not self._kept("guard-answers", {**where, "answers": answers}):
             self._log.append("guard-answers", {**where, "answers": answers})
 
-    def _owe(self, planned: PlannedRung, guard: str, error: EngineError) -> None:
-        self._log.append(
-            "machine-failure", {"rung": planned.name, "guard": guard, "error": str(error)}
-        )
+    def _owe(self, planned: PlannedRung, guard: str, error: str) -> None:
+        self._log.append("machine-failure", {"rung": planned.name, "guard": guard, "error": error})
         self._watcher.say(f"{planned.name}: guard {guard}: {error}")
 
     def _kept(self, kind: str, wanted: Json) -> Json | None:
@@ -114,25 +119,20 @@ class Guards:
         events = (event.payload for event in self._log.events(kind))
         return next((e for e in events if wanted.items() <= e.items()), None)
 
-    def _rise(
-        self, planned: PlannedRung, text: PlainText, models: tuple[Model, Model]
-    ) -> TextRise | None:
-        """None where the machine did not score it."""
-        scored = []
-        for model in models:
-            where = {"text": content_hash(text.pieces), "weights": model.identity}
-            known = self._kept("guard-text", where)
-            if known is None:
-                engine = self._engine(model)
-                self._watcher.stage(planned.name, f"guard {text.name}", None)
-                try:
-                    known = {**where, **scored_text(engine, text.pieces)}
-                except EngineError as error:
-                    self._owe(planned, text.name, error)
-                    return None
-                self._log.append("guard-text", known)
-            scored.append(known)
-        return rise_of(text.name, *scored)
+    def _score(self, planned: PlannedRung, text: PlainText, checkpoint: Model) -> None:
+        """Fills in one checkpoint's likelihoods of the held-out text."""
+        where = {"text": content_hash(text.pieces), "weights": checkpoint.identity}
+        known = self._kept("guard-text", where)
+        if known is None:
+            engine = self._engine(checkpoint)
+            self._watcher.stage(planned.name, f"guard {text.name}", None)
+            try:
+                known = {**where, **scored_text(engine, text.pieces)}
+            except EngineError as error:
+                self._owe(planned, text.name, str(error))
+                return
+            self._log.append("guard-text", known)
+        self._scored[checkpoint.identity] = known
 
 
 class GuardedTask:
