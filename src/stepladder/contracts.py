@@ -98,8 +98,12 @@ class Workbench(Protocol):
     """What the study lends to a method. It knows no test example."""
 
     seed: int
-    replay: Sequence[OtherRow]
-    """Other data that a training may mix in, in the order of their draw; empty where none is."""
+
+    @property
+    def replay(self) -> Sequence[OtherRow]:
+        """Other data that a training may mix in, in the order of their draw; empty where none is
+        named."""
+        ...
 
     def train(self, job: TrainingJob) -> Build:
         """Trains in a process of its own, or returns the build that the ledger has of the same

@@ -18,7 +18,7 @@ from stepladder.adaptation import Adaptation
 from stepladder.contracts import TrainingMethod
 from stepladder.ledger import Event
 from stepladder.methods import Rung, tuning
-from stepladder.records import Build, Endpoint, Example, Json, Model, Prompt, TrainingJob
+from stepladder.records import Build, Endpoint, Example, Json, Model, OtherRow, Prompt, TrainingJob
 from stepladder.study.climb import Climbed, base_adaptation, virtual_tokens_to_come
 from stepladder.study.plan import Plan, PlannedRung
 from stepladder.study.replay import replay_rows
@@ -204,7 +204,7 @@ class _NoTraining:
 
     def __init__(self, task: Task) -> None:
         self.seed = task.seed
-        self.replay = replay_rows(task) if task.replay else ()
+        self.replay: Sequence[OtherRow] = replay_rows(task) if task.replay else ()
         self.job: TrainingJob | None = None
 
     def train(self, job: TrainingJob) -> Build:
