@@ -51,8 +51,16 @@ LIBRARIES: dict[str, set[str]] = {
     "sandbox": {"pydantic_monty"},
     "ledger": {"sqlalchemy"},
     "engines": {"numpy", "torch", "transformers", "peft", "openai", "httpx2"},
-    "retrieval": {"numpy", "bm25s"},
-    "training": {"numpy", "torch", "transformers", "peft", "datasets", "safetensors"},
+    "retrieval": {"numpy", "bm25s", "sklearn", "bs4", "pypdf", "docx"},
+    "training": {
+        "numpy",
+        "torch",
+        "transformers",
+        "peft",
+        "datasets",
+        "safetensors",
+        "sklearn",
+    },
     "forecast": {"torch", "transformers", "accelerate"},
     "adaptation": set(),
     "methods": {"torch", "transformers", "peft"},
@@ -72,6 +80,9 @@ DISTRIBUTIONS = {
     "httpx2": "openai",  # which is built on it
     "markupsafe": "jinja2",  # the same
     "yaml": "pyyaml",
+    "sklearn": "scikit-learn",
+    "bs4": "beautifulsoup4",
+    "docx": "python-docx",
     "pydantic_monty": "pydantic-monty",
     "rouge_score": "rouge-score",
     "huggingface_hub": "huggingface-hub",
@@ -241,7 +252,7 @@ sys.meta_path.insert(0, Blocker())
 OPTIONAL = sorted(
     HEAVY
     | {"tokenizers", "safetensors", "huggingface_hub", "pyarrow", "pandas", "sklearn"}
-    | {"pydantic_monty"}
+    | {"pydantic_monty", "bs4", "pypdf", "docx"}
 )
 WITHOUT_EXTRAS = BLOCKED.format(blocked=OPTIONAL)
 CORE_ROOMS = ("statistics", "tasks", "ledger", "metrics", "study", "report", "cli")

@@ -15,15 +15,18 @@ from stepladder.records import (
     Completion,
     Example,
     FitSettings,
+    HeadJob,
     LogLikelihood,
     OtherRow,
     Prompt,
     Sampling,
     TrainingJob,
+    Trial,
 )
 
 if TYPE_CHECKING:
     from stepladder.adaptation import Adaptation
+    from stepladder.tasks.knowledge import KnowledgeSource
 
 Floats = NDArray[np.float64]
 
@@ -84,10 +87,19 @@ class StreamingEngine(Engine, Protocol):
 
 
 class Encoder(Protocol):
-    """Sentences to vectors."""
+    """Texts to vectors: a sentence encoder, or the hidden states of a model."""
 
     @property
     def identity(self) -> str: ...
+
+    @property
+    def context(self) -> int | None:
+        """Tokens that a text may have; None where nothing bounds them."""
+        ...
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """As the encoder reads them, nothing cut."""
+        ...
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors, shape (texts, dimensions)."""
@@ -105,9 +117,29 @@ class Workbench(Protocol):
         named."""
         ...
 
-    def train(self, job: TrainingJob) -> Build:
+    @property
+    def knowledge(self) -> KnowledgeSource | None:
+        """The task's documents, where it has any."""
+        ...
+
+    def train(self, job: TrainingJob, *, trial: bool = False) -> Build:
         """Trains in a process of its own, or returns the build that the ledger has of the same
-        recipe. Raises TrainingError."""
+        recipe. A trial is no part of the rung, which pays for it as the method records it. Raises
+        TrainingError."""
+        ...
+
+    def fit_head(self, job: HeadJob) -> Build:
+        """Fits a head on features, which are computed once and kept; or returns the build that the
+        ledger has of the same recipe. Raises TrainingError."""
+        ...
+
+    def score_dev(self, setting: str, adaptation: Adaptation, dev: Sequence[Example]) -> Trial:
+        """What an adaptation comes to on these rows, by the measure that decides the study. Raises
+        TrainingError where the machine owes an answer."""
+        ...
+
+    def record_trials(self, trials: Sequence[Trial]) -> None:
+        """Keeps what was tried, the chosen one marked: in the log, the report and the bill."""
         ...
 
 
@@ -115,8 +147,9 @@ class Method(Protocol):
     """Turns one adaptation into another. The object is its frozen configuration."""
 
     fills: ClassVar[str | None]
-    """The section of the prompter that it fills, or `reader` (filling one twice is an error); None
-    for a method that trains."""
+    """The section of the prompter that it fills, or `reader` (filling one twice is an error);
+    `sampling` for one that chooses how tokens are drawn, which is done last; `head` for one that
+    answers by a head of its own, beside which nothing can stand; None for a method that trains."""
     requires: ClassVar[Capabilities]
 
     def adapt(

@@ -22,6 +22,10 @@ class TaskError(StepladderError):
     """A task file or its data cannot be used as it stands."""
 
 
+class KnowledgeError(StepladderError):
+    """Documents that are not there, or that hold nothing to be found."""
+
+
 class CheckpointError(StepladderError):
     """A model cannot be found, or is not what its folder promises."""
 

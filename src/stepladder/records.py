@@ -46,6 +46,9 @@ class Example:
     program: str | None = None
     """Python that comes to the answer, for rows to learn from or to show; None where there is none
     and for test rows."""
+    gold: tuple[str, ...] = ()
+    """Texts of the passages in which the answer stands, or names of their sources, to measure
+    retrieval by; no method shows them."""
 
     @property
     def query(self) -> Query:
@@ -94,6 +97,9 @@ class Sampling:
     """Seeds one generator a prompt, so that an answer does not depend on its batch."""
     stop: tuple[str, ...] = ()
     """The answer ends before the first of these strings."""
+    beams: int = 1
+    """Answers that are followed at once, of which the most probable is given; with more than 1
+    nothing is drawn."""
 
     def __post_init__(self) -> None:
         if self.max_new_tokens < 1:
@@ -108,6 +114,21 @@ class Sampling:
             raise SamplingError(f"top_k is {self.top_k}; give 0 (all tokens) or more")
         if any(not s for s in self.stop):
             raise SamplingError("a stop string is empty; leave it out")
+        if self.beams < 1:
+            raise SamplingError(f"beams is {self.beams}; give 1 or more")
+        if self.beams > 1 and self.temperature > 0:
+            raise SamplingError(
+                f"{self.beams} beams are searched at temperature 0, and it is {self.temperature}; "
+                "give one of the two"
+            )
+
+    def as_json(self) -> Json:
+        """All fields, but for `beams` where it is 1: addresses of answers that were kept before
+        there were beams still hold."""
+        data = asdict(self)
+        if self.beams == 1:
+            del data["beams"]
+        return data
 
 
 Finish = Literal["end", "stop", "length", "over-context"]
@@ -145,6 +166,8 @@ class Completion:
     """None after a failure."""
     failure: Failure | None = None
     """Why there is no answer; the text is then empty."""
+    probability: float | None = None
+    """Of the answer among all that were possible, by an engine that chooses among few (a head)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +225,8 @@ class Generation:
     failure: Failure | None = None
     runs: tuple[ProgramRun, ...] = ()
     """The programs behind the answer, one a sample, where the reader runs them."""
+    probability: float | None = None
+    """Of the answer, where the engine tells it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,11 +254,14 @@ class Checkpoint:
     capabilities: Capabilities
     adapters: tuple[Adapter, ...] = ()
     parameters: int | None = None
+    head: Head | None = None
+    """Answers in the place of the model's own output, from its hidden states."""
 
     @property
     def identity(self) -> str:
-        """A content hash of everything that decides this model's logits."""
-        return content_hash([self.fingerprint, *(a.fingerprint for a in self.adapters)])
+        """A content hash of everything that decides this model's logits, or its head's answers."""
+        weights = content_hash([self.fingerprint, *(a.fingerprint for a in self.adapters)])
+        return content_hash([weights, self.head.fingerprint]) if self.head else weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +297,14 @@ class Endpoint:
 @dataclass(frozen=True, slots=True)
 class Adapter:
     """A peft adapter's folder and the content hash of its files."""
+
+    folder: Path
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A small head on hidden states: its folder and the content hash of its files."""
 
     folder: Path
     fingerprint: str
@@ -330,11 +366,57 @@ class TrainingJob:
 
 
 @dataclass(frozen=True, slots=True)
+class Pooling:
+    """Which hidden states a text becomes a vector by. A sentence encoder has a way of its own."""
+
+    layer: int = -1
+    """Of the hidden states: 0 are the embeddings, -1 is the last layer."""
+    pool: Literal["mean", "last"] = "mean"
+    """Over the tokens of a text: their mean, or the last one."""
+    dtype: str = "float32"
+    """What the weights are loaded as."""
+
+
+HeadKind = Literal["logistic", "ridge", "neighbours"]
+
+
+@dataclass(frozen=True, slots=True)
+class HeadJob:
+    """All that fitting a head on features needs."""
+
+    kind: HeadKind
+    body: Checkpoint
+    """Whose hidden states are the features: a model, or a sentence encoder."""
+    pooling: Pooling
+    rows: tuple[Example, ...]
+    seed: int
+
+    def features_recipe(self) -> Json:
+        """What decides the features, besides library versions."""
+        return {
+            "features": self.body.identity,
+            "pooling": asdict(self.pooling),
+            "texts": content_hash([row.input for row in self.rows]),
+        }
+
+    def recipe(self) -> Json:
+        """What decides the head, besides library versions: its hash is the build's address."""
+        answers = [[row.references[0], row.group] for row in self.rows]
+        return {
+            **self.features_recipe(),
+            "head": self.kind,
+            "answers": content_hash(answers),
+            "seed": self.seed,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Build:
     """What came out of a training."""
 
     folder: Path
-    """Holds a peft adapter (`adapter_config.json`) or a whole checkpoint (`config.json`)."""
+    """Holds a peft adapter (`adapter_config.json`), a whole checkpoint (`config.json`), or a head
+    (`head.json`)."""
     fingerprint: str
     seconds: float
     peak_memory: int | None
@@ -365,6 +447,29 @@ class Score:
     """What the value is multiplied by to be shown on a scale of 0 to 100."""
     details: Mapping[str, float] = field(default_factory=dict)
     """Parts of the measure: precision and recall, n-gram precisions, brevity penalty."""
+
+
+DEV_LOSS = "dev loss"
+"""The measure of trials that are short trainings, nats a token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A setting that was tried before the rung was built, with what it came to on dev."""
+
+    setting: str
+    """In words, such as `temperature=0.7, n=5`."""
+    score: Score
+    seconds: float | None
+    """Of trying it; None where it is not known."""
+    answers: int = 0
+    """Completions that it took: several a row where there is a vote."""
+    chosen: bool = False
+
+
+def trial_from_json(data: Json) -> Trial:
+    """The inverse of `asdict`."""
+    return Trial(**{**data, "score": Score(**data["score"])})
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,10 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
         "zero-shot": "stepladder.methods.prompting:ZeroShot",
         "one-shot": "stepladder.methods.prompting:OneShot",
         "few-shot": "stepladder.methods.prompting:FewShot",
+        "rag": "stepladder.methods.rag:Rag",
         "pal": "stepladder.methods.pal:Pal",
+        "features": "stepladder.methods.features:Features",
+        "decoding": "stepladder.methods.decoding:Decoding",
         "lora": "stepladder.methods.lora:Lora",
         "full": "stepladder.methods.full:Full",
         "prompt-tuning": "stepladder.methods.prompt_tuning:PromptTuning",
@@ -47,6 +50,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
     },
     "engines": {
         "hf": "stepladder.engines.hf:HFEngine",
+        "head": "stepladder.engines.head:HeadEngine",
         "endpoint": "stepladder.engines.endpoint:EndpointEngine",
         "fake": "stepladder.engines.fake:FakeEngine",
     },
@@ -173,6 +177,10 @@ def _convert(hint: Any, value: str, text: str, error: type[StepladderError]) -> 
     """A setting's text as its field's type: bool, int, float, str, Literal, or one of these or
     None."""
     options = [o for o in get_args(hint) if o is not type(None)] or [hint]
+    words = [word for option in options for word in get_args(option)]
+    if value in words:  # of a Literal beside other types
+        return value
+    options = [option for option in options if not get_args(option)] + words
     if value.lower() == "none" and type(None) in get_args(hint):
         return None
     if bool in options and value.lower() in ("true", "yes", "false", "no"):

@@ -18,7 +18,9 @@ from stepladder.ledger import Ledger, StudyLog
 from stepladder.methods import parse_rung
 from stepladder.records import Checkpoint, Example, Prompt, Query, Sampling
 from stepladder.study.bench import StudyBench
+from stepladder.study.dev import DevExaminer
 from stepladder.study.watch import Silent
+from stepladder.tasks import Task
 
 torch = pytest.importorskip("torch")
 
@@ -42,7 +44,9 @@ def base(request: pytest.FixtureRequest) -> Adaptation:
 
 
 def adapted(text: str, base: Adaptation, log: StudyLog) -> tuple[Adaptation, StudyBench]:
-    bench = StudyBench(log, 0, Silent(), before_training=gc.collect)
+    task = Task("t", None, TRAIN, (), TRAIN, metrics=("exact_match",))
+    examiner = DevExaminer(task, HFEngine, Silent())
+    bench = StudyBench(log, 0, Silent(), before_training=gc.collect, examiner=examiner)
     for method in parse_rung(text).methods:
         base = method.adapt(base, TRAIN, (), bench)
     return base, bench

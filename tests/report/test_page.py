@@ -16,7 +16,9 @@ from reading import Page
 from rich.console import Console
 
 from stepladder.errors import OutputError
+from stepladder.records import Trial
 from stepladder.report import print_table, render_html, write_html
+from stepladder.report.trials import BREADTH, trials_of
 from stepladder.report.view import COSTS
 from stepladder.study.summary import ShownAnswer, ShownItem, Summary
 
@@ -204,6 +206,25 @@ def test_the_terminal_counts_programs_too() -> None:
     print_table(summaries.ALL["programmed"](), Console(file=out, width=100))
     told = " ".join(out.getvalue().split())
     assert "programs of zero-shot: 120 right, 60 wrong answer, 19 syntax, 1 refused" in told
+
+
+def test_what_was_tried_on_dev_is_tabled_and_drawn_with_the_chosen_one_marked() -> None:
+    summary = summaries.ALL["undecided"]()
+    trials = (
+        Trial("greedy", summaries.score("rougeL", 0.25, n=40), 2.0, answers=40),
+        Trial("n=5 <b>", summaries.score("rougeL", 0.35, n=40), None, answers=200, chosen=True),
+    )
+    rung = replace(summary.rungs[0], trials=trials)
+    page = Page(render_html(replace(summary, rungs=(rung, *summary.rungs[1:]))))
+    head = next(row for row in page.rows if "answers" in row)
+    greedy, chosen = page.rows[page.rows.index(head) + 1 :][:2]
+    assert greedy[:3] == ["greedy", "25.0", "23.4 to 26.8"] and greedy[-2:] == ["40", "2.00 s"]
+    assert chosen[0] == "n=5 <b> chosen" and chosen[-2] == "200"
+    assert "Over 40 rows of dev" in page.text
+    drawn = trials_of(replace(summary, rungs=(rung,)))[0].rows
+    lows, highs = [row.low for row in drawn], [row.high for row in drawn]
+    assert lows[0] == 5 < (highs[0] or 0) < (lows[1] or 0) < highs[1] == BREADTH - 5
+    assert "tried on dev" not in Page(render_html(summary)).text
 
 
 def test_an_older_summary_without_programs_is_read() -> None:

@@ -29,6 +29,7 @@ OTHER_SAMPLING = {
     "top_k": 40,
     "seed": 1,
     "stop": ("\n\n",),
+    "beams": 4,
 }
 
 

@@ -298,7 +298,7 @@ def test_what_cannot_be_a_guard_is_refused_before_anything_is_spent(
         study(guarded(max_drop=5))
     task = guarded()
     assert task.guard is not None
-    for rung, message in (("schooled", "trains"), ("few-shot(9)", "needs 9 training rows")):
+    for rung, message in (("schooled", "is built"), ("few-shot(9)", "needs 9 training rows")):
         changed = replace(task.guard.tasks[0], rung=rung)
         with pytest.raises(RungError, match=message):
             study(replace(task, guard=replace(task.guard, tasks=(changed,))))

@@ -27,7 +27,7 @@ def test_epochs_left_open_are_predicted_as_the_training_will_settle_them(
 ):
     training = dry_run(parse_rung(rung), make_task(), checkpoint).training
     assert training is not None
-    assert training.epochs == epochs  # 20 rows: 150 updates, in 15 passes at most
+    assert training.work.epochs == epochs  # 20 rows: 150 updates, in 15 passes at most
 
 
 def test_what_a_climb_took_is_what_the_next_prediction_starts_from(checkpoint):

@@ -4,8 +4,10 @@ query --prompter--> prompt --engine--> completion --reader--> answer
 """
 
 from stepladder.adaptation.adaptation import Adaptation
+from stepladder.adaptation.evidence import Evidence
 from stepladder.adaptation.prompter import Demonstration, Demonstrations, Prompter
 from stepladder.adaptation.readers import (
+    CitingReader,
     LabelReader,
     ProgramReader,
     Reader,
@@ -15,8 +17,10 @@ from stepladder.adaptation.readers import (
 
 __all__ = [
     "Adaptation",
+    "CitingReader",
     "Demonstration",
     "Demonstrations",
+    "Evidence",
     "LabelReader",
     "ProgramReader",
     "Prompter",

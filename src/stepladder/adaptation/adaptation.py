@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
 from stepladder.adaptation.prompter import Prompter
-from stepladder.adaptation.readers import Reader, TextReader, reader_from_json
+from stepladder.adaptation.readers import CitingReader, Reader, TextReader, reader_from_json
 from stepladder.checkpoints import model_from_json, model_to_json
 from stepladder.contracts import Engine
 from stepladder.engines.opening import open_engine
 from stepladder.records import (
     Completion,
+    Example,
     Failure,
     Generation,
     Json,
@@ -52,6 +53,14 @@ class Adaptation:
         stop = (*self.sampling.stop, *self.prompter.stop)
         return replace(self.sampling, stop=tuple(dict.fromkeys(stop)))
 
+    def wanted(self, example: Example) -> str | None:
+        """What the model should write for this example, with a citation where its evidence carries
+        the answer and citations are read; None where it is not known."""
+        text, evidence = self.reader.wanted(example), self.prompter.evidence
+        if text is None or evidence is None or not isinstance(self.reader, CitingReader):
+            return text
+        return evidence.cited(text, example.query)
+
     def generate(self, engine: Engine, queries: Sequence[Query]) -> Iterator[Generation]:
         """Answers queries, in the order in which the engine finishes them."""
         prompts = [self.prompter.render(query) for query in queries]
@@ -67,6 +76,8 @@ class Adaptation:
 
     def _read(self, query: Query, rendered: str, completion: Completion) -> Generation:
         answer, failure, run = "", None, None
+        evidence = self.prompter.evidence
+        finding = evidence.took(query) if evidence else 0.0
         if completion.failure is not None:
             failure = completion.failure
         elif completion.finish == "over-context":
@@ -81,10 +92,11 @@ class Adaptation:
             answer=answer,
             tokens_in=completion.tokens_in,
             tokens_out=completion.tokens_out,
-            seconds=completion.seconds + (run.seconds if run else 0.0),
+            seconds=completion.seconds + (run.seconds if run else 0.0) + finding,
             finish=completion.finish,
             failure=failure,
             runs=(run,) if run else (),
+            probability=completion.probability,
         )
 
     def answer(self, text: str) -> str:
@@ -113,7 +125,7 @@ class Adaptation:
             "checkpoint": model_to_json(self.checkpoint),
             "prompter": self.prompter.as_json(),
             "reader": self.reader.as_json(),
-            "sampling": asdict(self.sampling),
+            "sampling": self.sampling.as_json(),
             "samples": self.samples,
         }
 

@@ -1,9 +1,10 @@
 """Writes an adaptation as a folder that stands alone, and reads it back.
 
 The weights are in peft's or transformers' own format, so that plain peft and transformers load
-them; beside them `stepladder.json` holds prompter, reader and sampling, and README.md is the model
-card. An adaptation on one adapter keeps it as an adapter on its base, unless merged weights are
-asked for; on several, they are merged.
+them; beside them `stepladder.json` holds prompter, reader and sampling, README.md is the model
+card, and `knowledge/` the index of the evidence, where there is any. An adaptation on one adapter
+keeps it as an adapter on its base, unless merged weights are asked for; on several, they are
+merged. A head on features is written as arrays, on its base.
 
 What it does not cover: an adaptation on an endpoint, which has no weights to write (a folder that
 names a server and a key's variable could be made to send the key anywhere); and an adapter's base
@@ -15,18 +16,23 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from stepladder.adaptation.adaptation import Adaptation, sampling_from_json
+from stepladder.adaptation.evidence import Evidence
 from stepladder.adaptation.prompter import Prompter
 from stepladder.adaptation.readers import reader_from_json
-from stepladder.checkpoints import BESIDE, resolve, virtual_ids
+from stepladder.checkpoints import BESIDE, read_head, resolve, virtual_ids, write_head
 from stepladder.checkpoints import load as load_model
 from stepladder.errors import CheckpointError, OutputError
 from stepladder.records import Checkpoint, Endpoint
+from stepladder.retrieval import copy_index, is_index
 
 FILE = "stepladder.json"
 FORMAT = 1
+KNOWLEDGE = "knowledge"
+"""The folder with the index of the evidence, where there is any."""
 _COPIED = (".safetensors", ".json", ".jinja", ".model", ".txt")
 _PICKLES = (".bin", ".pt")
 
@@ -58,6 +64,9 @@ def save(
         _write_weights(adaptation.checkpoint, part, merged=merged)
         data = adaptation.as_json()
         data["checkpoint"] = {"name": adaptation.checkpoint.name}
+        if adaptation.prompter.evidence is not None:
+            copy_index(adaptation.prompter.evidence.folder, part / KNOWLEDGE)
+            data["prompter"]["evidence"]["index"] = KNOWLEDGE
         data |= {"format": FORMAT, "identity": resolve(str(part)).identity}
         text = json.dumps(data, ensure_ascii=False, indent=1)
         (part / FILE).write_text(text, encoding="utf-8")
@@ -79,6 +88,8 @@ def load(folder: Path) -> Adaptation:
         if data["format"] > FORMAT:
             raise CheckpointError(f"{folder / FILE} was written by a newer Stepladder; upgrade it")
         prompter = Prompter.from_json(data["prompter"])
+        if prompter.evidence is not None:
+            prompter = replace(prompter, evidence=_beside(prompter.evidence, folder))
         reader = reader_from_json(data["reader"])
         sampling = sampling_from_json(data["sampling"])
         samples = data.get("samples", 1)
@@ -98,7 +109,17 @@ def load(folder: Path) -> Adaptation:
     return Adaptation(checkpoint, prompter, reader, sampling, samples)
 
 
+def _beside(evidence: Evidence, folder: Path) -> Evidence:
+    index = folder / KNOWLEDGE
+    if not is_index(index):
+        raise CheckpointError(f"{folder}: its evidence is not in {index}; export again")
+    return replace(evidence, index=str(index))
+
+
 def _write_weights(checkpoint: Checkpoint, folder: Path, *, merged: bool) -> None:
+    if checkpoint.head is not None:
+        write_head(folder, read_head(checkpoint.head.folder), checkpoint)
+        return
     if len(checkpoint.adapters) > (0 if merged else 1):
         if virtual_ids(checkpoint):
             raise OutputError(

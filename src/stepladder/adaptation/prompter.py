@@ -1,4 +1,4 @@
-r"""A prompter is data: an instruction, demonstrations, stop strings. Rendering is the same for all.
+r"""A prompter is data: instruction, evidence, demonstrations, stop strings. All render alike.
 
     >>> shown = (Demonstration("r1", "two cats", "cats: 2"),)
     >>> prompter = Prompter("Count.", Demonstrations(1, shown), stop=STOP)
@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 
+from stepladder.adaptation.evidence import Evidence
 from stepladder.records import Json, Prompt, Query, Turn
 from stepladder.retrieval import open_search
 
@@ -67,14 +68,24 @@ class Prompter:
     instruction: str | None = None
     demonstrations: Demonstrations | None = None
     stop: tuple[str, ...] = ()
+    evidence: Evidence | None = None
+    """Stands before every input, a demonstration's too."""
+    input_alone: bool = False
+    """The input as it is: what features are taken of."""
 
     def render(self, query: Query) -> Prompt:
         """The prompt of one query, as plain text and as turns of a chat."""
+        if self.input_alone:
+            return Prompt(query.input, (Turn("user", query.input),))
         pairs = self.demonstrations.shown(query) if self.demonstrations else []
-        blocks = [f"Input: {d.input}\nOutput: {d.answer}" for d in pairs]
-        blocks.append(f"Input: {query.input}\nOutput:")
+        queries = [*(Query(d.id, d.input) for d in pairs), query]
+        evidence = [self.evidence.section(q) if self.evidence else "" for q in queries]
+        given = [f"{e}Input: {q.input}" for e, q in zip(evidence, queries, strict=True)]
+        blocks = [f"{g}\nOutput: {d.answer}" for g, d in zip(given, pairs, strict=False)]
+        blocks.append(f"{given[-1]}\nOutput:")
         head = [self.instruction] if self.instruction else []
-        asked = [*(d.input for d in pairs), query.input]
+        # A turn is an input by itself, and is named one only beside its evidence.
+        asked = [g if e else q.input for g, e, q in zip(given, evidence, queries, strict=True)]
         asked[0] = "\n\n".join([*head, asked[0]])
         turns: list[Turn] = []
         for text, pair in zip(asked, pairs, strict=False):
@@ -88,6 +99,12 @@ class Prompter:
             return self
         return replace(self, demonstrations=replace(self.demonstrations, k=k))
 
+    def with_passages(self, k: int) -> Prompter:
+        """The same prompter, showing fewer passages."""
+        if self.evidence is None:
+            return self
+        return replace(self, evidence=replace(self.evidence, k=k))
+
     def as_json(self) -> Json:
         return asdict(self)
 
@@ -98,10 +115,17 @@ class Prompter:
             pool = tuple(Demonstration(**row) for row in shown["pool"])
             apart = shown.get("apart", False)
             shown = Demonstrations(shown["k"], pool, shown["nearest"], apart)
-        return cls(data["instruction"], shown, tuple(data["stop"]))
+        evidence = data.get("evidence")
+        found = Evidence(**evidence) if evidence else None
+        alone = data.get("input_alone", False)
+        return cls(data["instruction"], shown, tuple(data["stop"]), found, alone)
 
 
-def instruct(instruction: str | None, labels: tuple[str, ...]) -> str | None:
-    """The instruction section: the task's own words and, where there are labels, the choice."""
+def instruct(
+    instruction: str | None, labels: tuple[str, ...], abstain: str | None = None
+) -> str | None:
+    """The instruction section: the task's own words, the choice where there are labels, and what
+    to write where an answer cannot be known, if the task allows that."""
     choice = f"Answer with one of: {', '.join(labels)}." if labels else None
-    return "\n".join(filter(None, (instruction, choice))) or None
+    unknown = f"If it cannot be known, write: {abstain}" if abstain else None
+    return "\n".join(filter(None, (instruction, choice, unknown))) or None

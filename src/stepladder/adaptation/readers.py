@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import NamedTuple, Protocol
 
 from stepladder import sandbox
+from stepladder.adaptation.evidence import without_citations
 from stepladder.errors import StepladderError
 from stepladder.records import Example, Failure, Fate, Json, ProgramRun
 
@@ -87,6 +88,23 @@ class LabelReader:
         return {"kind": "label", "labels": list(self.labels)}
 
 
+@dataclass(frozen=True, slots=True)
+class CitingReader:
+    """An answer that cites numbered evidence: read without its citations."""
+
+    then: TextReader | LabelReader = field(default_factory=TextReader)
+
+    def read(self, text: str) -> Reading:
+        return self.then.read(without_citations(text))
+
+    def wanted(self, example: Example) -> str | None:
+        """Without a citation, which only the evidence can tell: see `Adaptation.wanted`."""
+        return self.then.wanted(example)
+
+    def as_json(self) -> Json:
+        return {"kind": "citing", "then": self.then.as_json()}
+
+
 _FENCE = re.compile(r"```[ \t]*(?:python|py)?[ \t]*\n(.*?)(?:^[ \t]*```|\Z)", re.S | re.M | re.I)
 _CODE = re.compile(r"^\s*(?:[A-Za-z_]\w*\s*=|(?:def|class|import|from|for|while|if|print)\b)", re.M)
 
@@ -157,6 +175,10 @@ def reader_from_json(data: Json) -> Reader:
         then = reader_from_json(data["then"])
         assert isinstance(then, TextReader | LabelReader)
         return ProgramReader(then, sandbox.Limits(**data["limits"]), data["comments"])
+    if data["kind"] == "citing":
+        then = reader_from_json(data["then"])
+        assert isinstance(then, TextReader | LabelReader)
+        return CitingReader(then)
     if data["kind"] == "label":
         return LabelReader(tuple(data["labels"]))
     if data["kind"] == "text":

@@ -3,9 +3,11 @@
     fingerprint(Path("flan-t5-base"))     # 64 hexadecimal digits
 
 Hashed are the configuration, the weights, the tokenizer's files, the chat template and the
-generation settings, each under its name; a model card or a log beside them changes nothing. Of an
-adapter, its weights and its settings, without the name of its base (a path that differs between
-machines) and with sets in a fixed order (peft writes them as they come).
+generation settings, each under its name; a model card or a log beside them changes nothing. Of a
+sentence encoder also what stands behind the model, such as its pooling. Of an adapter, its weights
+and its settings, without the name of its base (a path that differs between machines) and with sets
+in a fixed order (peft writes them as they come). Of a head on features and of features that were
+kept, the arrays and what is said of them.
 
 Reading gigabytes for each command would be slow, so the hashes of weight files are remembered
 under the user's cache folder, by path, inode, size, modification and change time: a copy, a
@@ -21,7 +23,13 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from stepladder.checkpoints.folders import ADAPTER_CONFIG, WEIGHTS, read_json, weight_files
+from stepladder.checkpoints.folders import (
+    ADAPTER_CONFIG,
+    MODULES,
+    WEIGHTS,
+    read_json,
+    weight_files,
+)
 from stepladder.checkpoints.virtual import BESIDE
 from stepladder.records import Json, content_hash
 
@@ -40,6 +48,8 @@ _SETTINGS = (
     "merges.txt",
     "chat_template.jinja",
 )
+_ARRAYS = ("head", "features")
+"""Names of arrays in safetensors with a JSON file beside them."""
 _NOT_CONTENT = ("base_model_name_or_path", "revision", "inference_mode", "peft_version")
 _SETTLED = 2.0
 """Seconds: a file changed later than this before its hash was taken is not remembered, since a
@@ -58,11 +68,27 @@ def fingerprint(folder: Path, *, allow_pickle: bool = False, read_again: bool = 
             beside = folder / BESIDE
             found[BESIDE] = fingerprint(beside, allow_pickle=allow_pickle, read_again=read_again)
         return content_hash(found)
+    for name in _ARRAYS:
+        described = folder / f"{name}.json"
+        if described.is_file():
+            said = {k: v for k, v in read_json(described).items() if k not in _NOT_CONTENT}
+            arrays = _hashes(folder, [folder / f"{name}.safetensors"], read_again)
+            return content_hash({name: said, "arrays": arrays})
     present = [folder / name for name in _SETTINGS if (folder / name).is_file()]
     present += sorted(folder.glob("additional_chat_templates/*.jinja"))
+    present += _modules(folder)
     return content_hash(
         _hashes(folder, [*present, *weight_files(folder, allow_pickle=allow_pickle)], read_again)
     )
+
+
+def _modules(folder: Path) -> list[Path]:
+    """The files that make a sentence encoder of a model; none where it is none."""
+    if not (folder / MODULES).is_file():
+        return []
+    own = [folder / MODULES, folder / "sentence_bert_config.json"]
+    parts = (f for f in folder.glob("*_*/*") if f.suffix in (".json", *WEIGHTS))
+    return [file for file in (*own, *sorted(parts)) if file.is_file()]
 
 
 def _adapter_settings(folder: Path) -> Json:
@@ -104,9 +130,14 @@ def _key(file: Path) -> str:
     return "|".join(map(str, parts))
 
 
-def _cache_file() -> Path:
+def cache_folder() -> Path:
+    """Where things are kept that can be made again: in the user's cache."""
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "stepladder" / "fingerprints.json"
+    return Path(root) / "stepladder"
+
+
+def _cache_file() -> Path:
+    return cache_folder() / "fingerprints.json"
 
 
 def _remembered() -> dict[str, str]:

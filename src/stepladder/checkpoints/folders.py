@@ -22,6 +22,8 @@ from stepladder.records import Capabilities, Json
 
 CONFIG = "config.json"
 ADAPTER_CONFIG = "adapter_config.json"
+MODULES = "modules.json"
+"""Of a sentence encoder: what stands behind the model itself, such as its pooling."""
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 WEIGHTS = (".safetensors", *PICKLES)
 
@@ -69,6 +71,20 @@ def inspect_folder(folder: Path, *, allow_pickle: bool = False) -> Facts:
         context=_context(config, settings),
     )
     return Facts(capabilities, _parameters(weights))
+
+
+def inspect_encoder(folder: Path) -> Facts:
+    """The same for the folder of a sentence encoder, which generates nothing. Raises
+    CheckpointError for any other folder."""
+    if not (folder / MODULES).is_file():
+        raise CheckpointError(
+            f"{folder} holds no {MODULES}, so it is no sentence encoder; give one's folder or hub "
+            "id, or leave encoder out to take the model's own hidden states"
+        )
+    _check_tokenizer(folder)
+    own = _optional_json(folder / "sentence_bert_config.json").get("max_seq_length")
+    context = own if isinstance(own, int) else _context(read_json(folder / CONFIG), {})
+    return Facts(Capabilities(context=context), _parameters(weight_files(folder)))
 
 
 def weight_files(folder: Path, *, allow_pickle: bool = False) -> list[Path]:

@@ -28,6 +28,8 @@ _FILES = (
     "model*.safetensors",
     "adapter_model.safetensors",
 )
+ENCODER_FILES = (*_FILES, "*/model.safetensors")
+"""Of a sentence encoder, whose layers behind the model have weights of their own."""
 _PICKLES = ("pytorch_model*.bin", "adapter_model.bin")
 _OTHER_COPIES = ("onnx/*", "openvino/*", "original/*", "*.fp16.safetensors", "flax_*", "tf_*")
 

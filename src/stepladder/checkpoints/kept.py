@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from stepladder.records import Adapter, Capabilities, Checkpoint, Endpoint, Json, Model
+from stepladder.records import Adapter, Capabilities, Checkpoint, Endpoint, Head, Json, Model
 
 
 def model_to_json(model: Model) -> Json:
@@ -37,11 +37,14 @@ def checkpoint_to_json(checkpoint: Checkpoint) -> Json:
     data["folder"] = str(checkpoint.folder)
     for adapter in data["adapters"]:
         adapter["folder"] = str(adapter["folder"])
+    if data["head"] is not None:
+        data["head"]["folder"] = str(data["head"]["folder"])
     return data
 
 
 def checkpoint_from_json(data: Json) -> Checkpoint:
     """The inverse. Raises KeyError or TypeError for anything else."""
+    head = data.get("head")
     return Checkpoint(
         name=data["name"],
         folder=Path(data["folder"]),
@@ -49,4 +52,5 @@ def checkpoint_from_json(data: Json) -> Checkpoint:
         capabilities=Capabilities(**data["capabilities"]),
         adapters=tuple(Adapter(Path(a["folder"]), a["fingerprint"]) for a in data["adapters"]),
         parameters=data["parameters"],
+        head=Head(Path(head["folder"]), head["fingerprint"]) if head else None,
     )

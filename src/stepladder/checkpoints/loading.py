@@ -73,7 +73,7 @@ def load(checkpoint: Checkpoint, *, dtype: str = "float32", for_training: bool =
             f"{checkpoint.folder}: the weights lack {len(missing)} tensors of the model that "
             f"config.json describes ({missing[0]}, ...); download or save the checkpoint again"
         )
-    model.name_or_path = _public_name(checkpoint.folder)
+    model.name_or_path = public_name(checkpoint.folder)
     _pad(tokenizer, model)
     model.generation_config = _neutral_generation(model, tokenizer)
     model = _with_adapters(model, checkpoint, merge_last=for_training)
@@ -163,7 +163,7 @@ def _libraries() -> tuple[Any, Any]:
     return torch, transformers
 
 
-def _public_name(folder: Path) -> str:
+def public_name(folder: Path) -> str:
     """What peft writes down as an adapter's base: the hub id for a folder of the hub's cache
     (`models--org--name/snapshots/commit`), since that path holds on this machine alone."""
     home = folder.parent.parent.name

@@ -3,9 +3,10 @@
     resolve("embedded")                      # the model that comes with the package
     resolve("google/flan-t5-base@main")      # the hub, through its local cache
     resolve("runs/export")                   # a folder: a whole checkpoint, or a peft adapter
+    resolve_encoder("org/minilm")            # a sentence encoder, which writes no text
 
 Of an adapter's folder the base is resolved in turn, by the `base_model_name_or_path` that peft
-wrote, so an adapter may stand on an adapter.
+wrote, so an adapter may stand on an adapter; and a head on features on either, or on an encoder.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from stepladder.checkpoints.folders import (
     ADAPTER_CONFIG,
     CONFIG,
     checked_config,
+    inspect_encoder,
     inspect_folder,
     read_json,
 )
-from stepladder.checkpoints.hub import HUB_ID, fetch
+from stepladder.checkpoints.heads import BASE, ENCODER, HEAD
+from stepladder.checkpoints.hub import ENCODER_FILES, HUB_ID, fetch
 from stepladder.errors import CheckpointError
-from stepladder.records import Adapter, Checkpoint
+from stepladder.records import Adapter, Checkpoint, Head
 
 EMBEDDED = Path(__file__).parent / "embedded"
 """The folder of the model that comes with the package."""
@@ -41,6 +44,26 @@ def resolve(name: str, *, revision: str | None = None, allow_pickle: bool = Fals
     that loading would fail on later, as far as files can tell.
     """
     return _resolve(name.strip(), revision, allow_pickle, depth=0)
+
+
+def resolve_encoder(name: str) -> Checkpoint:
+    """The sentence encoder behind a local folder or a hub id, as something to take features from.
+    Raises CheckpointError for what is none."""
+    folder, full_name = _folder(name.strip(), None, files=ENCODER_FILES)
+    facts = inspect_encoder(folder)
+    return Checkpoint(
+        name=full_name,
+        folder=folder,
+        fingerprint=fingerprint(folder),
+        capabilities=facts.capabilities,
+        parameters=facts.parameters,
+    )
+
+
+def with_head(body: Checkpoint, folder: Path) -> Checkpoint:
+    """The checkpoint that answers by the head in `folder` and can do nothing else."""
+    able = replace(body.capabilities, trains=False, scores=False)
+    return replace(body, head=Head(folder, fingerprint(folder)), capabilities=able)
 
 
 def find_config(name: str) -> Path:
@@ -63,6 +86,8 @@ def _resolve(name: str, revision: str | None, allow_pickle: bool, depth: int) ->
     if depth > _DEEPEST:
         raise CheckpointError(f"'{name}': adapters name each other as their base, in a circle")
     folder, full_name = _folder(name, revision, allow_pickle=allow_pickle)
+    if (folder / HEAD).is_file():
+        return _headed(folder, full_name, allow_pickle, depth)
     if (folder / ADAPTER_CONFIG).is_file():
         return _adapted(folder, full_name, allow_pickle, depth)
     facts = inspect_folder(folder, allow_pickle=allow_pickle)
@@ -121,6 +146,24 @@ def _adapted(folder: Path, name: str, allow_pickle: bool, depth: int) -> Checkpo
         raise CheckpointError(f"{folder} is an adapter, and of its base: {error}") from error
     adapter = Adapter(folder, fingerprint(folder, allow_pickle=allow_pickle))
     return replace(base, name=name, adapters=(*base.adapters, adapter))
+
+
+def _headed(folder: Path, name: str, allow_pickle: bool, depth: int) -> Checkpoint:
+    said = read_json(folder / HEAD)
+    base_name = said.get(BASE)
+    if not isinstance(base_name, str) or not base_name:
+        raise CheckpointError(
+            f"{folder / HEAD} names no {BASE}; write there the folder or hub id of what the head "
+            "stands on"
+        )
+    try:
+        if said.get(ENCODER):
+            body = resolve_encoder(base_name)
+        else:
+            body = _resolve(_portable(base_name), None, allow_pickle, depth + 1)
+    except CheckpointError as error:
+        raise CheckpointError(f"{folder} is a head, and of its base: {error}") from error
+    return replace(with_head(body, folder), name=name)
 
 
 def _portable(base_name: str) -> str:

@@ -15,11 +15,13 @@ What is NOT covered: special tokens spelt out in a user's text (`</s>`) are read
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from stepladder.errors import CheckpointError
-from stepladder.records import Prompt, Turn
+from stepladder.checkpoints.loading import load_tokenizer
+from stepladder.errors import CheckpointError, MissingExtraError
+from stepladder.records import Endpoint, Model, Prompt, Turn
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -79,6 +81,21 @@ def encode_pair(
         return PairTokens(prompt_ids, _tail_ids(tokenizer, before, tail, prompt_ids, chat=True))
     tail = prompt.joint + answer if answer else ""
     return PairTokens(prompt_ids, _tail_ids(tokenizer, prompt.text, tail, prompt_ids, chat=False))
+
+
+def unwritable(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> dict[str, str]:
+    """Of these texts, those that no answer can be, with what comes back in their place: the
+    tokenizer has no tokens for some of their characters. Case and space are not compared."""
+
+    def bare(text: str) -> str:
+        return "".join(text.casefold().split())
+
+    found = {}
+    for text in texts:
+        back = str(tokenizer.decode(_ids(tokenizer, text, special=False), skip_special_tokens=True))
+        if bare(back) != bare(text):
+            found[text] = back.strip()
+    return found
 
 
 def _tail_ids(
@@ -169,3 +186,42 @@ def _without_system(turns: Sequence[Turn]) -> list[Turn]:
         return [Turn("user", "\n\n".join(system)), *others]
     others[first] = Turn("user", "\n\n".join([*system, others[first].text]))
     return others
+
+
+CountTexts = Callable[[Sequence[str]], list[int]]
+"""Lengths of texts in tokens."""
+
+
+class TokenCounter(NamedTuple):
+    """How long texts are for one model."""
+
+    lengths: CountTexts
+    identity: str
+    """Counters of the same identity count alike."""
+
+
+def _about_four_letters(texts: Sequence[str]) -> list[int]:
+    return [-(-len(text) // 4) for text in texts]
+
+
+FOUR_CHARACTERS = TokenCounter(_about_four_letters, "four characters")
+"""An estimate, for models whose tokenizer is not at hand."""
+
+
+@lru_cache(maxsize=8)
+def token_counter(model: Model) -> TokenCounter:
+    """Lengths of plain texts in the model's own tokens, without special ones. Four characters count
+    as a token where its tokenizer is not at hand: an endpoint's, or without the extra `hf`."""
+    if isinstance(model, Endpoint) or not (model.folder / "tokenizer_config.json").is_file():
+        return FOUR_CHARACTERS
+    try:
+        tokenizer = load_tokenizer(model)
+    except MissingExtraError:
+        return FOUR_CHARACTERS
+
+    def count(texts: Sequence[str]) -> list[int]:
+        if not texts:
+            return []
+        return [len(ids) for ids in tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
+
+    return TokenCounter(count, model.fingerprint)

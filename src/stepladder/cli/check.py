@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stepladder import registry
 from stepladder.cli.app import app
-from stepladder.cli.options import LedgerUrl, Models, Requests, Rungs, TaskFile
+from stepladder.cli.options import Knowledge, LedgerUrl, Models, Requests, Rungs, TaskFile
 
 
 @app.command()
@@ -12,6 +12,7 @@ def check(
     task: TaskFile,
     model: Models = None,
     rungs: Rungs = None,
+    knowledge: Knowledge = None,
     requests: Requests = 100_000,
     ledger: LedgerUrl = "runs/ledger.db",
 ) -> None:
@@ -28,6 +29,8 @@ def check(
     from stepladder.tasks import Task
 
     loaded = Task.load(task)
+    if knowledge:
+        loaded = loaded.with_knowledge(knowledge)
     plan = make_plan(
         loaded,
         [find_model(m, loaded.sampling) for m in model or ["embedded"]],

@@ -9,7 +9,7 @@ import typer
 
 from stepladder import registry
 from stepladder.cli.app import app, leave
-from stepladder.cli.options import LedgerUrl, Models, Requests, Rungs, TaskFile
+from stepladder.cli.options import Knowledge, LedgerUrl, Models, Requests, Rungs, TaskFile
 from stepladder.cli.outputs import refuse_unwritable
 from stepladder.cli.progress import Bars
 
@@ -19,6 +19,7 @@ def climb(
     task: TaskFile,
     model: Models = None,
     rungs: Rungs = None,
+    knowledge: Knowledge = None,
     name: Annotated[str | None, typer.Option(help="The study's name in the ledger.")] = None,
     requests: Requests = 100_000,
     go_on: Annotated[
@@ -44,6 +45,8 @@ def climb(
     from stepladder.tasks import Task
 
     loaded = Task.load(task)
+    if knowledge:
+        loaded = loaded.with_knowledge(knowledge)
     study = Study(
         loaded,
         [find_model(m, loaded.sampling, allow_pickle=allow_pickle) for m in model or ["embedded"]],

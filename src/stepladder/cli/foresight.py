@@ -135,6 +135,12 @@ def _print_leakage(foresight: Foresight, console: Console) -> None:
             markup=False,
             highlight=False,
         )
+    leak = foresight.knowledge_leak
+    if leak is not None:
+        console.print(leak.line(), markup=False, highlight=False)
+        for id in leak.questions[:_SHOWN_LEAKS]:
+            behind = ", with its answer" if id in leak.answered else ""
+            console.print(f"  test {id}{behind}", markup=False, highlight=False)
 
 
 def _table(plan: Plan, foresight: Foresight) -> Table:

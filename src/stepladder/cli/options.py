@@ -20,6 +20,10 @@ Rungs = Annotated[
     str | None, typer.Option(help='Instead of the task\'s own: "zero-shot, lora(rank=4)".')
 ]
 Requests = Annotated[int, typer.Option(help="Traffic that the cost of building is spread over.")]
+Knowledge = Annotated[
+    list[str] | None,
+    typer.Option(help="Documents for rag instead of the task's own; may be given several times."),
+]
 LedgerUrl = Annotated[str, typer.Option(help="Path or URL of the ledger.")]
 
 

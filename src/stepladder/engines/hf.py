@@ -34,6 +34,7 @@ from stepladder.checkpoints import (
     load_tokenizer,
     out_of_memory,
     render,
+    unwritable,
     virtual_ids,
 )
 from stepladder.engines.asking import Answer, Ask, Runner, cut_at_stop, pieces
@@ -107,6 +108,7 @@ class HFEngine:
         self._prefix_bytes = prefix_bytes
         self._tokenizer: PreTrainedTokenizerBase | None = None
         self._loaded: _Loaded | None = None
+        self._attention: str | None = None
 
     @property
     def batch_tokens(self) -> int:
@@ -165,6 +167,7 @@ class HFEngine:
         model = model.to("cuda") if torch.cuda.is_available() else model
         base = model.get_base_model() if hasattr(model, "peft_config") else model
         self._budget.fit(base)
+        self._attention = getattr(base.config, "_attn_implementation", None)
         loaded = self._with_runner(model, base)
         # Two tokens for nobody: a process's first answer imports and compiles more than it
         # computes, and the rung that happens to come first must not be billed for that.
@@ -172,6 +175,22 @@ class HFEngine:
         for _ in loaded.runner.answers([Ask(0, ids, 0)], Sampling(max_new_tokens=2)):
             loaded.runner.near_ties = 0
         return loaded
+
+    def _runner(self, sampling: Sampling) -> Runner:
+        """Who answers: beams are transformers' own search, whatever the model's usual way."""
+        loaded = self._ready()
+        if sampling.beams == 1:
+            return loaded.runner
+        from stepladder.engines.plain import PlainRunner
+
+        seq2seq = self.capabilities.encoder_decoder
+        return PlainRunner(
+            loaded.model,
+            self.tokenizer,
+            self._budget,
+            encoder_decoder=seq2seq,
+            attention=self._attention,
+        )
 
     def _with_runner(self, model: Any, base: Any) -> _Loaded:
         """The way to ask this model; `base` is it without peft's wrapper, its adapter in place."""
@@ -224,6 +243,10 @@ class HFEngine:
     def render(self, prompt: Prompt) -> str:
         return render(self.tokenizer, prompt)
 
+    def unwritable(self, texts: Sequence[str]) -> dict[str, str]:
+        """Those of which the tokenizer makes something else, with that."""
+        return unwritable(self.tokenizer, texts)
+
     def count_tokens(self, prompts: Sequence[Prompt]) -> list[int]:
         """Those of a soft prompt included."""
         before = len(self._virtual)
@@ -255,7 +278,7 @@ class HFEngine:
             for place, request in enumerate(waiting)
             for number in range(n)
         ]
-        for answered in self._ready().runner.answers(asks, sampling):
+        for answered in self._runner(sampling).answers(asks, sampling):
             place, number = divmod(answered.key, n)
             request = waiting[place]
             seconds = answered.seconds / len(request.places)
@@ -270,7 +293,7 @@ class HFEngine:
         request = self._requests([prompt])[0]
         if not self._fits(request, sampling):
             return _over_context(request)
-        runner = self._ready().runner
+        runner = self._runner(sampling)
         ask = Ask(0, request.ids, _seed(sampling.seed, request.rendered))
         start = time.perf_counter()
         answer = yield from pieces(runner, ask, sampling, self._text)

@@ -33,7 +33,8 @@ def find_model(
 
 
 def open_engine(model: Model, dtype: str = "float32") -> StreamingEngine:
-    """The engine in this process for a checkpoint, one over HTTP for an endpoint.
+    """The engine in this process for a checkpoint, one over HTTP for an endpoint. A checkpoint
+    with a head is asked through it, in the dtype that it was fitted in.
 
     Raises CheckpointError for a dtype asked of an endpoint, whose server has its own.
     """
@@ -42,6 +43,10 @@ def open_engine(model: Model, dtype: str = "float32") -> StreamingEngine:
         from stepladder.engines.endpoint import EndpointEngine
 
         return EndpointEngine(model)
+    if model.head is not None:
+        from stepladder.engines.head import HeadEngine
+
+        return HeadEngine(model)
     from stepladder.engines.hf import HFEngine
 
     return HFEngine(model, dtype=dtype)

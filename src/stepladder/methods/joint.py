@@ -47,7 +47,7 @@ class Joint:
         return self.lora.epochs
 
     @property
-    def lr(self) -> float | None:
+    def lr(self) -> tuning.Rate:
         """The LoRA's; a soft prompt has one of its own."""
         return self.lora.lr
 

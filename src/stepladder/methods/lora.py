@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from stepladder.adaptation import Adaptation
 from stepladder.contracts import Workbench
@@ -37,8 +37,9 @@ class Lora:
     """`all-linear`, or the names of layers: `q_proj|v_proj`."""
     epochs: float | None = None
     """Passes over the training rows at most; without it 3, or more where rows are few."""
-    lr: float | None = None
-    """The highest learning rate; without it one for the model's width."""
+    lr: float | Literal["auto"] | None = None
+    """The highest learning rate; without it one for the model's width. `auto` searches one on dev,
+    by a few short trainings."""
     batch_size: int = 8
     """Rows an update."""
     patience: int = 2

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from stepladder import sandbox
-from stepladder.adaptation import Adaptation, LabelReader, ProgramReader, TextReader
+from stepladder.adaptation import Adaptation, CitingReader, LabelReader, ProgramReader, TextReader
 from stepladder.adaptation.prompter import STOP
 from stepladder.contracts import Workbench
 from stepladder.errors import RungError
@@ -76,7 +76,8 @@ class Pal:
                 "pal asks for programs, but the demonstrations before the training to its left "
                 "show answers; write pal or the demonstrations on the other side of the training"
             )
-        assert isinstance(base.reader, TextReader | LabelReader)
+        then = base.reader.then if isinstance(base.reader, CitingReader) else base.reader
+        assert isinstance(then, TextReader | LabelReader)
         limits = sandbox.Limits(seconds=self.timeout)
         prompter = replace(
             base.prompter,
@@ -91,7 +92,7 @@ class Pal:
             temperature=warmth,
             max_new_tokens=max(base.sampling.max_new_tokens, self.max_new_tokens),
         )
-        reader = ProgramReader(base.reader, limits, self.comments)
+        reader = ProgramReader(then, limits, self.comments)
         return replace(
             base, prompter=prompter, reader=reader, sampling=sampling, samples=self.samples
         )

@@ -14,7 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from stepladder.adaptation import Adaptation, Demonstration, Demonstrations, LabelReader
+from stepladder.adaptation import (
+    Adaptation,
+    CitingReader,
+    Demonstration,
+    Demonstrations,
+    LabelReader,
+)
 from stepladder.adaptation.prompter import STOP
 from stepladder.contracts import Workbench
 from stepladder.errors import RungError
@@ -70,17 +76,18 @@ class FewShot:
         dev: Sequence[Example],
         bench: Workbench,
     ) -> Adaptation:
-        wanted = {row.id: text for row in train if (text := base.reader.wanted(row)) is not None}
-        rows = [row for row in train if row.id in wanted]
+        known = {row.id for row in train if base.reader.wanted(row) is not None}
+        rows = [row for row in train if row.id in known]
         if len(rows) < self.k:
             kind = "training rows" if len(rows) == len(train) else "training rows with a program"
             raise RungError(f"few-shot({self.k}) needs {self.k} {kind}, the task has {len(rows)}")
         if self.nearest is None:
-            labels = base.reader.labels if isinstance(base.reader, LabelReader) else ()
+            reader = base.reader.then if isinstance(base.reader, CitingReader) else base.reader
+            labels = reader.labels if isinstance(reader, LabelReader) else ()
             seed = bench.seed if self.seed is None else self.seed
-            order = [row for row in _shuffled(train, seed) if row.id in wanted]
+            order = [row for row in _shuffled(train, seed) if row.id in known]
             rows = _draw(order, self.k + 1, balanced=bool(labels))
-        pool = tuple(Demonstration(row.id, row.input, wanted[row.id]) for row in rows)
+        pool = tuple(Demonstration(row.id, row.input, base.wanted(row) or "") for row in rows)
         shown = Demonstrations(self.k, pool, self.nearest, self.apart)
         stop = tuple(dict.fromkeys((*base.prompter.stop, *STOP)))
         return replace(base, prompter=replace(base.prompter, demonstrations=shown, stop=stop))

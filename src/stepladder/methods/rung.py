@@ -9,7 +9,7 @@ from itertools import groupby
 from stepladder import registry
 from stepladder.contracts import Method
 from stepladder.errors import RungError
-from stepladder.records import Model
+from stepladder.records import Checkpoint, Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +18,29 @@ class Rung:
 
     name: str
     methods: tuple[Method, ...]
-    """As they are applied: left to right, but for a method that fills the reader, which stands
-    before the demonstrations beside it, since they are shown in its form."""
+    """As they are applied: left to right, but that what fills the reader or the evidence stands
+    before the demonstrations beside it, since they are shown in its form, and what chooses the
+    sampling is done last, with all else as it will be."""
 
     @property
     def trains(self) -> bool:
+        """Whether a network is trained."""
         return any(method.fills is None for method in self.methods)
+
+    @property
+    def learns(self) -> bool:
+        """Whether training rows decide its weights, a network's or a head's."""
+        return self.trains or self.by_head
+
+    @property
+    def builds(self) -> bool:
+        """Whether it takes more than rendering prompts before it can answer."""
+        return self.learns or any(method.fills == "sampling" for method in self.methods)
+
+    @property
+    def by_head(self) -> bool:
+        """Whether a head on features answers, and no model writes."""
+        return any(method.fills == "head" for method in self.methods)
 
     @property
     def virtual_tokens(self) -> int:
@@ -32,6 +49,11 @@ class Rung:
 
     def check(self, checkpoint: Model) -> None:
         """Refuses what this model cannot do."""
+        if isinstance(checkpoint, Checkpoint) and checkpoint.head is not None:
+            raise RungError(
+                f"{checkpoint.name} is a head on features, which answers its own task and can be "
+                "adapted no further; ask it by `stepladder ask`, or give the model under it"
+            )
         for method in self.methods:
             for need in fields(method.requires):
                 wanted = getattr(method.requires, need.name)
@@ -57,6 +79,12 @@ def parse_rung(text: str) -> Rung:
     if not all(parts):
         raise RungError(f"rung '{text}': a method is missing beside a '+'")
     methods = tuple(registry.build("methods", part) for part in parts)
+    alone = [part for part, method in zip(parts, methods, strict=True) if method.fills == "head"]
+    if alone and len(parts) > 1:
+        raise RungError(
+            f"rung '{text}': {alone[0]} reads the input alone and answers by a head of its own, so "
+            "nothing can stand beside it; make rungs of their own of the others"
+        )
     filled: dict[str, str] = {}
     for part, method in zip(parts, methods, strict=True):
         if method.fills is None:
@@ -85,11 +113,14 @@ def _joint(text: str, methods: tuple[Method, ...]) -> Iterator[Method]:
 
 
 def _applied(methods: tuple[Method, ...]) -> tuple[Method, ...]:
-    """Between one training and the next, what fills the reader comes first."""
+    """Between one training and the next, what fills the reader comes first, then the evidence; the
+    sampling is chosen at the end."""
     order: list[Method] = []
-    start = 0
-    for method in methods:
-        order.insert(start if method.fills == "reader" else len(order), method)
-        if method.fills is None:
-            start = len(order)
-    return tuple(order)
+    for trains, run in groupby(methods, key=lambda method: method.fills is None):
+        some = list(run)
+        order += some if trains else sorted(some, key=_turn)
+    return tuple(sorted(order, key=lambda method: method.fills == "sampling"))
+
+
+def _turn(method: Method) -> int:
+    return {"reader": 0, "evidence": 1}.get(method.fills or "", 2)

@@ -10,13 +10,20 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from stepladder import registry
 from stepladder.adaptation import Adaptation
 from stepladder.checkpoints import virtual_ids
 from stepladder.contracts import TrainingMethod, Workbench
 from stepladder.errors import RungError
+from stepladder.methods.rate_search import (
+    AUTO,
+    FIRST,
+    check_search,
+    search_rate,
+    searched_epochs,
+)
 from stepladder.records import (
     Build,
     Checkpoint,
@@ -36,13 +43,15 @@ MOST_EPOCHS = 15.0
 _NAMES: Mapping[Share, str] = {"adapter": "lora", "all": "full", "prompt": "prompt-tuning"}
 
 
-def check_fit(
-    name: str, epochs: float | None, lr: float | None, batch_size: int, patience: int
-) -> None:
+Rate = float | Literal["auto"] | None
+"""As it is given; None is the one for the model's width."""
+
+
+def check_fit(name: str, epochs: float | None, lr: Rate, batch_size: int, patience: int) -> None:
     """Refuses settings that no training can have. Raises RungError."""
     if epochs is not None and not (math.isfinite(epochs) and epochs > 0):
         raise RungError(f"{name}: epochs is {epochs}; give a number above 0")
-    if lr is not None and not (math.isfinite(lr) and 0 < lr < 1):
+    if isinstance(lr, float) and not (math.isfinite(lr) and 0 < lr < 1):
         raise RungError(f"{name}: lr is {lr}; give a number above 0 and below 1, such as 5e-4")
     if batch_size < 1:
         raise RungError(f"{name}: batch_size is {batch_size}; give 1 or more")
@@ -83,14 +92,12 @@ def others(method: Any, rows: int, pool: Sequence[OtherRow]) -> Sequence[OtherRo
     return pool[:wanted]
 
 
-def fit_settings(
-    epochs: float | None, lr: float | None, batch_size: int, patience: int
-) -> FitSettings:
+def fit_settings(epochs: float | None, lr: Rate, batch_size: int, patience: int) -> FitSettings:
     """The settings as far as they are known without rows and model."""
     fit = FitSettings(
         epochs=EPOCHS if epochs is None else epochs, batch_size=batch_size, patience=patience
     )
-    return fit if lr is None else replace(fit, learning_rate=lr)
+    return replace(fit, learning_rate=lr) if isinstance(lr, float) else fit
 
 
 def train(
@@ -117,10 +124,10 @@ def train(
         raise RungError(f"{name}: all training rows are shown and held apart; show fewer")
     other = others(method, len(pairs), bench.replay)
     fit = settled_fit(method, len(pairs))
-    if method.lr is None:
+    if method.lr is None or method.lr == AUTO:
         fit = replace(fit, learning_rate=learning_rate(checkpoint, share))
     job = TrainingJob(
-        method=described(name, method),
+        method=described(name, _without_search(method)),
         checkpoint=checkpoint,
         train=(*pairs, *((row.prompt, row.answer) for row in other)),
         dev=_pairs(base, dev),
@@ -128,7 +135,20 @@ def train(
         seed=bench.seed,
         mixture=dict(Counter(row.source for row in other)),
     )
+    if method.lr == AUTO:
+        check_search(len(job.dev))
+        rate = search_rate(job, bench)
+        job = replace(job, fit=replace(job.fit, learning_rate=rate))
     return bench.train(job)
+
+
+def _without_search(method: Any) -> Any:
+    """As a job names it, whose learning rate is settled by then."""
+    if method.lr != AUTO:
+        return method
+    if hasattr(method, "lora"):  # trained together with a soft prompt, which has its own rate
+        return replace(method, lora=replace(method.lora, lr=None))
+    return replace(method, lr=None)
 
 
 def _learned(base: Adaptation, train: Sequence[Example]) -> list[Example]:
@@ -168,6 +188,24 @@ def settled_fit(method: TrainingMethod, rows: int) -> FitSettings:
     return fit
 
 
+class Work(NamedTuple):
+    """What a training method runs."""
+
+    trainings: int
+    """At least: a search for a learning rate may try a few more."""
+    epochs: float
+    """Of all of them together."""
+
+
+def work_of(method: TrainingMethod, rows: int, dev: int) -> Work:
+    """On so many rows. Raises RungError for a search without dev rows."""
+    epochs = settled_fit(method, rows).epochs
+    if getattr(method, "lr", None) != AUTO:
+        return Work(1, epochs)
+    check_search(dev)
+    return Work(1 + len(FIRST), epochs + len(FIRST) * searched_epochs(epochs))
+
+
 def epochs_for(rows: int, batch_size: int) -> float:
     """Three passes, or as many as make 150 updates where rows are few, at most 15.
 
@@ -180,5 +218,5 @@ def epochs_for(rows: int, batch_size: int) -> float:
 
 def _pairs(base: Adaptation, rows: Sequence[Example]) -> tuple[tuple[Prompt, str], ...]:
     """Prompts with what should be written, of the rows of which that is known."""
-    wanted = ((row, base.reader.wanted(row)) for row in rows)
+    wanted = ((row, base.wanted(row)) for row in rows)
     return tuple((base.prompter.render(row.query), text) for row, text in wanted if text)

@@ -54,7 +54,7 @@ class ForgettingView:
     lines: tuple[GuardLine, ...]
 
 
-def look_at(forgetting: Forgetting) -> ForgettingView:
+def look_at_guards(forgetting: Forgetting) -> ForgettingView:
     """Its texts."""
     drops = [g.drop * g.times for g in forgetting.guards if g.drop is not None]
     text = forgetting.text

@@ -12,9 +12,11 @@ from typing import NamedTuple
 from stepladder.records import ProgramRun
 from stepladder.report import units
 from stepladder.report.differences import compare
+from stepladder.report.evidence import KINDS, WAYS
 from stepladder.report.files import write_whole
 from stepladder.report.frame import render_page
 from stepladder.report.picture import draw
+from stepladder.report.trials import BREADTH, trials_of
 from stepladder.report.view import COSTS, look
 from stepladder.study.summary import (
     PROGRAM_FATES,
@@ -39,6 +41,10 @@ def render_html(summary: Summary) -> str:
         items=[_item(item, summary) for item in summary.items],
         prompts=_prompts(summary),
         costs=COSTS,
+        kinds=KINDS,
+        ways=WAYS,
+        tried=trials_of(summary),
+        breadth=BREADTH,
         fates=[fate for fate in PROGRAM_FATES if _occurs(fate, summary)],
     )
 
@@ -87,6 +93,7 @@ class _Answer(NamedTuple):
     same_as: int | None
     """The first rung above with the same answer."""
     winner: bool
+    probability: float | None = None
 
 
 class _Item(NamedTuple):
@@ -113,6 +120,7 @@ def _item(item: ShownItem, summary: Summary) -> _Item:
                 pieces=compare(text, units.legible(item.references[0])) if item.references else (),
                 failure=shown.failure,
                 runs=shown.runs,
+                probability=shown.probability,
                 same_as=same_as if same_as != number else None,
                 winner=rung.name == summary.verdict.rung,
             )

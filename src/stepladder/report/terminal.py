@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stepladder.report import units
+from stepladder.report.evidence import KINDS, EvidenceView
 from stepladder.report.view import MetricView, Row, View, look
 from stepladder.study.summary import Summary
 
@@ -122,6 +123,21 @@ def _remarks(summary: Summary, view: View, left_out: tuple[MetricView, ...]) -> 
         yield Text(units.legible(summary.crossover.sentence))
 
 
+def _evidence(evidence: EvidenceView) -> str:
+    """Retrieval, answers and the split of the gain, on one line."""
+    kinds = ", ".join(
+        f"{share} {KINDS[kind]}" for kind, share in evidence.kinds.items() if share != "0.0 %"
+    )
+    found = evidence.found
+    parts = [f"answers {kinds}"]
+    if found is not None:
+        passages = "1 passage" if found["k"] == "1" else f"{found['k']} passages"
+        carrying = f"{found['carrying']} of the answers stand in the {passages} shown"
+        known = f" (MRR {found['mrr']})" if found["mrr"] != units.DASH else ""
+        parts = [f"{carrying}{known}", *parts]
+    return "; ".join(filter(None, (*parts, evidence.worth)))
+
+
 def _about(row: Row) -> Iterator[Text]:
     """What is said of one rung below the table."""
     if row.error is not None:
@@ -134,5 +150,7 @@ def _about(row: Row) -> Iterator[Text]:
         yield Text(units.legible(f"programs of {row.name}: {fates}"))
     for line in row.forgetting.lines if row.forgetting else ():
         yield Text(units.legible(f"guard of {row.name}: {line.sentence}"))
+    if row.evidence is not None:
+        yield Text(units.legible(f"{row.name}: {_evidence(row.evidence)}"))
     for note in row.notes:
         yield Text(units.legible(f"{row.name}: {note}"))

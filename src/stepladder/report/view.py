@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from stepladder.records import Score
 from stepladder.report import units
 from stepladder.report.costs import known_cost, money
-from stepladder.report.forgetting import ForgettingView, look_at
+from stepladder.report.evidence import EvidenceView, look_at
+from stepladder.report.forgetting import ForgettingView, look_at_guards
 from stepladder.study.summary import Programs, RungSummary, Summary
 
 KINDS = {
@@ -67,6 +68,8 @@ class Row:
     """None for a rung that runs none."""
     forgetting: ForgettingView | None
     """None for a rung that trains nothing, or where there are no guards."""
+    evidence: EvidenceView | None
+    """None where no rung of the study is shown evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +203,8 @@ def _row(number: int, rung: RungSummary, summary: Summary) -> Row:
         costs=_costs(rung, summary),
         notes=rung.notes,
         programs=_programs(rung.programs) if rung.programs else None,
-        forgetting=look_at(rung.forgetting) if rung.forgetting else None,
+        forgetting=look_at_guards(rung.forgetting) if rung.forgetting else None,
+        evidence=look_at(rung.grounded, score.times) if rung.grounded and score else None,
     )
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stepladder.checkpoints import open_encoder
-from stepladder.contracts import Encoder
+from stepladder.contracts import Floats
 
 _WORD = re.compile(r"\w+")
 
@@ -33,7 +33,7 @@ class Bm25Search:
     def __init__(self, pool: Sequence[str]) -> None:
         import bm25s
 
-        words = [_words(text) for text in pool]
+        words = [words_of(text) for text in pool]
         self._known = {word for text in words for word in text}
         self._size = len(pool)
         self._index = bm25s.BM25()
@@ -41,22 +41,41 @@ class Bm25Search:
             self._index.index(words, show_progress=False)
 
     def ranked(self, query: str) -> list[int]:
-        words = [word for word in _words(query) if word in self._known]
+        return descending(self.scores(query))
+
+    def scores(self, query: str) -> Floats:
+        """Of each text, shape (pool,); 0 where it has no word of the query."""
+        words = [word for word in words_of(query) if word in self._known]
         if not words:
-            return list(range(self._size))
-        return _descending(np.asarray(self._index.get_scores(words), dtype=np.float64))
+            return np.zeros(self._size)
+        return np.asarray(self._index.get_scores(words), dtype=np.float64)
+
+
+class Encodes(Protocol):
+    """What a search needs of an encoder."""
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit vectors, shape (texts, dimensions)."""
+        ...
 
 
 class EncoderSearch:
     """Cosine similarity of unit vectors, exact."""
 
-    def __init__(self, pool: Sequence[str], encoder: Encoder) -> None:
+    def __init__(
+        self, pool: Sequence[str], encoder: Encodes, vectors: NDArray[np.float32] | None = None
+    ) -> None:
+        """`vectors` are those of the pool, where they are known already."""
         self._encoder = encoder
-        self._vectors = encoder.encode(pool)
+        self._vectors = encoder.encode(pool) if vectors is None else vectors
 
     def ranked(self, query: str) -> list[int]:
+        return descending(self.scores(query))
+
+    def scores(self, query: str) -> Floats:
+        """Of each text, shape (pool,), from -1 to 1."""
         scores = self._vectors @ self._encoder.encode([query])[0]
-        return _descending(scores.astype(np.float64))
+        return np.asarray(scores, dtype=np.float64)
 
 
 @lru_cache(maxsize=4)
@@ -68,9 +87,11 @@ def open_search(by: str, pool: tuple[str, ...]) -> Search:
     return Bm25Search(pool) if by == "bm25" else EncoderSearch(pool, open_encoder(by))
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
+    """The words of a text, lower-cased, as every search here sees them."""
     return _WORD.findall(text.lower())
 
 
-def _descending(scores: NDArray[np.float64]) -> list[int]:
+def descending(scores: NDArray[np.float64]) -> list[int]:
+    """Positions by score, the highest first; equal ones in their order."""
     return [int(i) for i in np.argsort(-scores, kind="stable")]

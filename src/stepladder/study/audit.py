@@ -126,6 +126,7 @@ class _Again:
             seen.add(model)
             folders = [(model.folder, model.fingerprint)]
             folders += [(adapter.folder, adapter.fingerprint) for adapter in model.adapters]
+            folders += [(model.head.folder, model.head.fingerprint)] if model.head else []
             if all(_hash(folder) == expected for folder, expected in folders):
                 engine = self._open_engine(model)
                 found[engine.identity] = model
@@ -166,7 +167,7 @@ class _Again:
 
 def _can_be_asked(answer: KeptAnswer, models: dict[str, Checkpoint]) -> bool:
     identity, _, sampling = answer.recipe["parts"]
-    greedy = sampling["temperature"] == 0
+    greedy = sampling["temperature"] == 0 and sampling.get("beams", 1) == 1
     return identity in models and greedy and answer.payload["finish"] != "over-context"
 
 

@@ -23,6 +23,20 @@ _BESIDE = (
     f"The folder `{BESIDE}` is the other half: a soft prompt that was trained jointly with this "
     "LoRA. peft loads either alone, and refuses both in one model; Stepladder loads both."
 )
+_LOAD_HEAD = """\
+from stepladder import Adaptation
+
+adaptation = Adaptation.load("this-folder")
+adaptation.answer("...")     # the task's input"""
+
+_WEIGHTS = (
+    "Without Stepladder the prompt must be rendered as `stepladder.json` describes it. Base model: "
+    "`{base}`; its licence holds for what is derived from it."
+)
+_HEADED = (
+    "The head's arrays are in `head.safetensors`, what they mean in `head.json`. They act on the "
+    "features of `{base}`, which is named there and not copied; its licence holds for it."
+)
 
 
 def model_card(
@@ -30,8 +44,9 @@ def model_card(
 ) -> str:
     """Markdown with the hub's front matter; `merged` where the adapter is in the weights."""
     adapter = not merged and isinstance(checkpoint, Checkpoint) and len(checkpoint.adapters) == 1
+    headed = isinstance(checkpoint, Checkpoint) and checkpoint.head is not None
     front = {
-        "library_name": "peft" if adapter else "transformers",
+        "library_name": "stepladder" if headed else "peft" if adapter else "transformers",
         "base_model": rung.model,
         "tags": ["stepladder"],
     }
@@ -69,15 +84,14 @@ def model_card(
             'stepladder ask this-folder "..."',
             "```",
             "",
-            "The weights alone:",
+            "From Python:" if headed else "The weights alone:",
             "",
             "```python",
-            loads,
+            _LOAD_HEAD if headed else loads,
             "```",
             "",
             *([_BESIDE, ""] if _has_prompt_beside(checkpoint) else []),
-            f"Without Stepladder the prompt must be rendered as `stepladder.json` describes it. "
-            f"Base model: `{rung.model}`; its licence holds for what is derived from it.",
+            _HEADED.format(base=checkpoint.name) if headed else _WEIGHTS.format(base=rung.model),
             "",
         ]
     )

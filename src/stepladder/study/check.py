@@ -7,17 +7,19 @@ installed, else estimated at four characters each; either way time is a predicti
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from stepladder.adaptation import Adaptation
 from stepladder.contracts import Engine
 from stepladder.engines.opening import open_engine
-from stepladder.errors import MissingExtraError
+from stepladder.errors import MissingExtraError, RungError
 from stepladder.ledger import Event, Ledger
+from stepladder.methods import Rung
 from stepladder.metrics import build_metrics
 from stepladder.records import Endpoint, Model, Prompt, TrainingJob
+from stepladder.retrieval import KnowledgeLeak
 from stepladder.statistics import (
     WORST_PAIR_SD,
     WORST_SD,
@@ -26,8 +28,10 @@ from stepladder.statistics import (
     target_level,
 )
 from stepladder.study.climb import base_adaptation, fit_to_context
+from stepladder.study.grounding import leak_into_knowledge
 from stepladder.study.guards import GuardForesight, check_guards, foresee_guards, trains
-from stepladder.study.plan import Plan
+from stepladder.study.labels import refuse_unwritable
+from stepladder.study.plan import Plan, PlannedRung
 from stepladder.study.predict import (
     CountTokens,
     Fit,
@@ -60,6 +64,8 @@ class Foresight:
     predictions: tuple[Prediction, ...]
     """In the order of the climb."""
     leakage: Leakage
+    knowledge_leak: KnowledgeLeak | None
+    """Test questions that stand in the documents; None for a task without any."""
     decided: int
     """Verdicts that the ledger's studies have already drawn from this test split."""
     counted: str
@@ -92,11 +98,14 @@ def foresee(plan: Plan, ledger: str | Path) -> Foresight:
         examples = _examples(task, first, None)
         count, counted = about_four_letters, "at four characters each (the extra 'hf' is missing)"
     by_name = {p.name: predict(p, task, events, count, fit, memory_of) for p in plan.rungs}
+    if fit is not None:
+        by_name = {p.name: counter.told(by_name[p.name], p, task) for p in plan.rungs}
     return Foresight(
         examples=examples,
         detectable=_detectable(plan),
         predictions=tuple(by_name[name] for name in cost_order(plan, events)),
         leakage=leakage(task),
+        knowledge_leak=leak_into_knowledge(task),
         decided=decided,
         counted=counted,
         endpoints=plan.endpoints,
@@ -125,6 +134,17 @@ class _Tokenizers:
     def count(self, checkpoint: Model, prompts: Sequence[Prompt]) -> list[int]:
         counts = self.engine(checkpoint).count_tokens(prompts)
         return about_four_letters(checkpoint, prompts) if counts is None else counts
+
+    def told(self, prediction: Prediction, planned: PlannedRung, task: Task) -> Prediction:
+        """The prediction with a note where the rung's model cannot write a label."""
+        rung, checkpoint = planned.rung, planned.checkpoint
+        if checkpoint is None or not isinstance(rung, Rung) or not task.labels or rung.by_head:
+            return prediction
+        try:
+            refuse_unwritable(self.engine(checkpoint), task, rung.name)
+        except RungError as error:
+            return replace(prediction, notes=(*prediction.notes, f"will fail: {error}"))
+        return prediction
 
     def fit(
         self, task: Task, adaptation: Adaptation, kept_free: int

@@ -12,9 +12,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from typing import NamedTuple
 
 from stepladder.adaptation import (
     Adaptation,
+    Evidence,
     LabelReader,
     ProgramReader,
     Prompter,
@@ -27,8 +29,21 @@ from stepladder.contracts import Engine
 from stepladder.errors import EngineError, RungError, TrainingError
 from stepladder.ledger import StudyLog
 from stepladder.methods import Rung
-from stepladder.records import Endpoint, Failure, Generation, Json, Model, ProgramRun, Query
+from stepladder.records import (
+    Endpoint,
+    Failure,
+    Generation,
+    Json,
+    Model,
+    ProgramRun,
+    Query,
+    Trial,
+    trial_from_json,
+)
+from stepladder.retrieval import is_index
 from stepladder.study.bench import StudyBench
+from stepladder.study.dev import DevExaminer, choice_of
+from stepladder.study.labels import refuse_unwritable
 from stepladder.study.plan import Plan, PlannedRung
 from stepladder.study.recorded import RecordedEngine
 from stepladder.study.replay import replay_rows
@@ -38,9 +53,7 @@ from stepladder.tasks import OutputsRung, Task, read_outputs
 
 OpenEngine = Callable[[Model], Engine]
 NO_OUTPUT = "no output in the file"
-CONTEXT_NOTE = (
-    "shows {k} of {wanted} demonstrations: more do not fit the context of {context:,} tokens"
-)
+CONTEXT_NOTE = "shows {k} of {wanted} {what}: more do not fit the context of {context:,} tokens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +83,10 @@ class Climbed:
     """Why it could not be built."""
     owed: Mapping[str, Failure] = field(default_factory=dict)
     """By test id, answers that failed alone for the machine's fault."""
+    evidence: Evidence | None = None
+    """Which passages it is shown; None for a rung that is shown none."""
+    trials: tuple[Trial, ...] = ()
+    """Settings that were tried on dev before it was built."""
     halted: bool = False
     """The machine failed while it was asked: all that it has not answered is owed."""
     forgetting: Forgetting | None = None
@@ -83,6 +100,15 @@ class Climbed:
             return self.notes
         missing = ", ".join(f"{n:,} by {cause}" for cause, n in causes)
         return (*self.notes, f"answers missing: {missing}")
+
+
+class _Adapted(NamedTuple):
+    """A built rung."""
+
+    adaptation: Adaptation
+    cost: BuildCost
+    notes: tuple[str, ...]
+    trials: tuple[Trial, ...]
 
 
 class Climber:
@@ -100,7 +126,14 @@ class Climber:
         self._asked = 0
         self._adaptations: dict[str, Adaptation] = {}
         self.bench = StudyBench(
-            log, plan.task.seed, watcher, before_training=self.close, replay=replay_rows(plan.task)
+            log,
+            plan.task.seed,
+            watcher,
+            before_training=self.close,
+            examiner=DevExaminer(plan.task, self.engine, watcher),
+            dtype=plan.dtype,
+            knowledge=plan.task.knowledge,
+            replay=replay_rows(plan.task),
         )
 
     @property
@@ -134,15 +167,17 @@ class Climber:
         """
         if isinstance(planned.rung, OutputsRung):
             return self._outputs(planned, planned.rung)
-        self.bench.rung, self.bench.builds = planned.name, []
+        self.bench.rung, self.bench.builds, self.bench.trials = planned.name, [], []
         try:
-            adaptation, build, notes = self._adapted(planned)
+            adaptation, build, notes, trials = self._adapted(planned)
         except (TrainingError, RungError) as error:
             self._log.append("rung-failed", {"rung": planned.name, "error": str(error)})
             self.watcher.say(f"{planned.name}: {error}")
             return Climbed(planned, {}, error=str(error))
         self._adaptations[planned.name] = adaptation
-        return Climbed(planned, self._kept(planned.name, adaptation.checkpoint), build, notes)
+        kept = self._kept(planned.name, adaptation.checkpoint)
+        evidence = adaptation.prompter.evidence
+        return Climbed(planned, kept, build, notes, trials=trials, evidence=evidence)
 
     def built(self, rung: str) -> Model:
         """The checkpoint of a rung that was entered and could be built."""
@@ -165,6 +200,10 @@ class Climber:
             halted = True
         return replace(climbed, generations=generations, owed=owed, halted=halted)
 
+    def adaptation(self, rung: str) -> Adaptation:
+        """That of a rung which was entered."""
+        return self._adaptations[rung]
+
     def _kept(self, rung: str, checkpoint: Model) -> dict[str, Generation]:
         """The answers that the log has of this rung on these very weights."""
         return {
@@ -173,20 +212,28 @@ class Climber:
             if event.payload["rung"] == rung and event.payload["weights"] == checkpoint.identity
         }
 
-    def _adapted(self, planned: PlannedRung) -> tuple[Adaptation, BuildCost, tuple[str, ...]]:
+    def _adapted(self, planned: PlannedRung) -> _Adapted:
         """The rung's adaptation, from the log where it was built before."""
         for event in self._log.events("adapted"):
             kept = event.payload
             if kept["rung"] == planned.name and _present(kept["adaptation"]):
                 adaptation = Adaptation.from_json(kept["adaptation"])
-                return adaptation, BuildCost(**kept["build"]), tuple(kept["notes"])
+                trials = tuple(trial_from_json(row) for row in kept.get("trials", ()))
+                build = BuildCost(**kept["build"])
+                return _Adapted(adaptation, build, tuple(kept["notes"]), trials)
         task, notes = self._plan.task, list[str]()
         assert isinstance(planned.rung, Rung) and planned.checkpoint is not None
         adaptation = base_adaptation(task, planned.checkpoint)
+        if task.labels and not planned.rung.by_head:
+            refuse_unwritable(self.engine(planned.checkpoint), task, planned.rung.name)
         for method in planned.rung.methods:
             adaptation = method.adapt(adaptation, task.train, task.dev, self.bench)
+            if method.fills is None and not task.dev:
+                notes.append("there were no dev rows, so its training stopped by its plan alone")
             if method.fills in (None, "demonstrations"):
                 notes += without_programs(adaptation, task)
+            if method.fills == "evidence" and adaptation.prompter.evidence is not None:
+                notes.append(f"evidence: {adaptation.prompter.evidence.about}")
             if method.fills is not None:
                 rows = (*task.test, *((*task.train, *task.dev) if planned.rung.trains else ()))
                 engine = self.engine(adaptation.checkpoint)
@@ -199,7 +246,8 @@ class Climber:
                 notes += [note] if note else []
         for built in self.bench.builds:
             notes += built.log.get("notes", [])
-        notes = list(dict.fromkeys(notes))
+        trials = tuple(self.bench.trials)
+        notes = list(dict.fromkeys([*notes, *choice_of(trials)]))
         build = self._build_cost(planned.rung, adaptation)
         self._log.append(
             "adapted",
@@ -209,27 +257,33 @@ class Climber:
                 "build": asdict(build),
                 "notes": notes,
                 "trainings": [b.log for b in self.bench.builds],
+                "trials": [asdict(trial) for trial in trials],
             },
         )
-        return adaptation, build, tuple(notes)
+        return _Adapted(adaptation, build, tuple(notes), trials)
 
     def _build_cost(self, rung: Rung, adaptation: Adaptation) -> BuildCost:
         builds, task = self.bench.builds, self._plan.task
         shown = adaptation.prompter.demonstrations
         labels = len(shown.pool) if shown and shown.nearest else shown.k if shown else 0
-        if rung.trains:
-            labels = len(task.train) + len(task.dev)
+        tried = [trial.seconds for trial in self.bench.trials]
+        if tried:
+            labels += len(task.dev)
+        if rung.learns:
+            labels = len(task.train) + (len(task.dev) if rung.trains else 0)
         peaks = [b.peak_memory for b in builds]
         known = [p for p in peaks if p is not None]
         return BuildCost(
-            seconds=sum(b.seconds for b in builds),
+            seconds=None
+            if None in tried
+            else sum(b.seconds for b in builds) + sum(s for s in tried if s is not None),
             peak_memory=max(known) if known and len(known) == len(peaks) else None,
             foretold_memory=max(
                 (foretold for b in builds if (foretold := b.log.get("foretold_memory"))),
                 default=None,
             ),
             trainable=sum(b.trainable for b in builds),
-            stored=sum(b.stored for b in builds),
+            stored=sum(b.stored for b in builds) + _stored(adaptation.prompter.evidence),
             labels=labels,
             trained_tokens=sum(b.log.get("trained_tokens", 0) for b in builds),
         )
@@ -301,7 +355,8 @@ class Climber:
 
 def base_adaptation(task: Task, checkpoint: Model) -> Adaptation:
     """Where every rung begins: the task's instruction and reader on an untouched checkpoint."""
-    prompter = Prompter(instruct(task.instruction, task.labels))
+    abstain = task.knowledge.abstain if task.knowledge else None
+    prompter = Prompter(instruct(task.instruction, task.labels, abstain))
     return Adaptation(checkpoint, prompter, _reader(task), task.sampling)
 
 
@@ -329,19 +384,23 @@ def virtual_tokens_to_come(rung: Rung, adaptation: Adaptation) -> int:
 def fit_to_context(
     adaptation: Adaptation, engine: Engine, queries: Sequence[Query], kept_free: int = 0
 ) -> tuple[Adaptation, str | None]:
-    """Drops demonstrations, for the whole rung, until every query that fits without them fits, with
-    so many tokens kept free.
+    """Drops demonstrations, or where there are none passages of evidence, for the whole rung,
+    until every query that fits without them fits, with so many tokens kept free.
 
     Returns the adaptation and, where some were dropped, a note that says so. None are where tokens
-    cannot be counted beforehand: then the server says which prompts do not fit.
+    cannot be counted beforehand: then the server says which prompts do not fit. Raises RungError
+    where no passage fits.
     """
-    shown, capabilities = adaptation.prompter.demonstrations, engine.capabilities
+    prompter, capabilities = adaptation.prompter, engine.capabilities
+    shown = prompter.demonstrations or prompter.evidence
     if shown is None or capabilities.context is None:
         return adaptation, None
+    examples = prompter.demonstrations is not None
+    showing = prompter.with_shots if examples else prompter.with_passages
     room = capabilities.context - kept_free
     if not capabilities.encoder_decoder:
         room -= adaptation.sampling.max_new_tokens
-    bare = adaptation.prompter.with_shots(0)
+    bare = showing(0)
     counts = engine.count_tokens([bare.render(q) for q in queries])
     if counts is None:
         return adaptation, None
@@ -354,12 +413,18 @@ def fit_to_context(
         return all(count is not None and count[0] <= room for count in counted)
 
     k = shown.k
-    while k > 0 and not fits(adaptation.prompter.with_shots(k)):
+    while k > 0 and not fits(showing(k)):
         k -= 1
     if k == shown.k:
         return adaptation, None
-    note = CONTEXT_NOTE.format(k=k, wanted=shown.k, context=capabilities.context)
-    return replace(adaptation, prompter=adaptation.prompter.with_shots(k)), note
+    if k == 0 and not examples:
+        raise RungError(
+            f"the evidence leaves no room for the question in a context of "
+            f"{capabilities.context:,} tokens; give smaller passages, as by rag(size=64)"
+        )
+    what = "demonstrations" if examples else "passages"
+    note = CONTEXT_NOTE.format(k=k, wanted=shown.k, what=what, context=capabilities.context)
+    return replace(adaptation, prompter=showing(k)), note
 
 
 def generation_from_json(payload: Json) -> Generation:
@@ -370,9 +435,21 @@ def generation_from_json(payload: Json) -> Generation:
     return Generation(**fields, failure=Failure(**failure) if failure else None, runs=runs)
 
 
+def _stored(evidence: Evidence | None) -> int:
+    """Bytes of an index; none without evidence."""
+    if evidence is None:
+        return 0
+    return sum(file.stat().st_size for file in evidence.folder.iterdir())
+
+
 def _present(adaptation: Json) -> bool:
     """Whether the files that a kept adaptation rests on are still there."""
-    kept = Adaptation.from_json(adaptation).checkpoint
+    whole = Adaptation.from_json(adaptation)
+    kept, evidence = whole.checkpoint, whole.prompter.evidence
+    if evidence is not None and not is_index(evidence.folder):
+        return False
     if isinstance(kept, Endpoint):
         return True
-    return kept.folder.is_dir() and all(a.folder.is_dir() for a in kept.adapters)
+    on_top = [adapter.folder for adapter in kept.adapters]
+    on_top += [kept.head.folder] if kept.head else []
+    return kept.folder.is_dir() and all(folder.is_dir() for folder in on_top)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
+from types import MappingProxyType
 from typing import NamedTuple
 
+from stepladder.checkpoints import Entailment, open_entailment
 from stepladder.contracts import Metric
 from stepladder.ledger import Ledger, StudyLog
 from stepladder.metrics import warnings
 from stepladder.records import Endpoint, Json
 from stepladder.study.contest import ALPHA, margin_of
 from stepladder.study.grade import Graded, Grader, shown_text
+from stepladder.study.grounding import Grounder, leak_into_knowledge
 from stepladder.study.plan import Plan
 from stepladder.study.programs import count_programs
 from stepladder.study.provenance import origin
@@ -23,6 +26,7 @@ from stepladder.study.summary import (
     RungSummary,
     ShownAnswer,
     ShownItem,
+    Split,
     Summary,
     Verdict,
 )
@@ -46,6 +50,8 @@ class Outcome(NamedTuple):
     """Requests asked, trainings run, seconds."""
     departures: tuple[Departure, ...] = ()
     """Who left the race, and why."""
+    splits: Mapping[str, Split | None] = MappingProxyType({})
+    """By rung, what its evidence is worth; measured when the race is over."""
 
 
 def conclude(outcome: Outcome, ledger: Ledger, log: StudyLog) -> Summary:
@@ -61,7 +67,7 @@ def conclude(outcome: Outcome, ledger: Ledger, log: StudyLog) -> Summary:
         log.append("verdict", {**event, "test_fingerprint": test})
     measured = [g.measured for g in outcome.graded if g.measured is not None]
     summary = replace(
-        _table(outcome, verdict, bounds, log),
+        _table(outcome, verdict, bounds, log, _nli(outcome)),
         comparisons=comparisons(measured, metric, task.seed, outcome.grader.extent),
         items=_items(outcome),
         crossover=_crossover(outcome, metric),
@@ -71,18 +77,33 @@ def conclude(outcome: Outcome, ledger: Ledger, log: StudyLog) -> Summary:
     return summary
 
 
+def _nli(outcome: Outcome) -> Entailment | None:
+    """The task's model of inference, where a rung shows evidence; drafts do without it."""
+    known = outcome.plan.task.knowledge
+    if known is None or known.nli is None:
+        return None
+    shown = any(g.climbed.evidence is not None for g in outcome.graded)
+    return open_entailment(known.nli) if shown else None
+
+
 def _table(
     outcome: Outcome,
     verdict: Verdict,
     bounds: Mapping[str, tuple[float | None, float | None]],
     log: StudyLog,
+    nli: Entailment | None = None,
 ) -> Summary:
     """What a draft and the final summary have in common."""
     task = outcome.plan.task
+    grounder = Grounder(outcome.graded, task, outcome.grader.deciding, nli)
+    rows = []
+    for graded in outcome.graded:
+        grounded = grounder.of(graded, outcome.splits.get(graded.climbed.planned.name))
+        rows.append(replace(_row(graded, outcome, bounds), grounded=grounded))
     return Summary(
         study=outcome.study,
         verdict=verdict,
-        rungs=tuple(_row(g, outcome, bounds) for g in outcome.graded),
+        rungs=tuple(rows),
         deciding=task.deciding,
         target=task.target.value if task.target else None,
         margin=None if task.target else margin_of(task, outcome.grader.deciding),
@@ -158,6 +179,9 @@ def _notes(outcome: Outcome) -> list[str]:
             "Rungs were asked different numbers of the same items, so their scores stand beside n; "
             "comparisons are over the items that both rungs answered."
         )
+    if any(g.climbed.evidence is not None for g in outcome.graded):
+        leak = leak_into_knowledge(task)
+        notes += [leak.line()] if leak is not None and leak.questions else []
     references = [e.references for e in task.test]
     for metric in outcome.grader.metrics.values():
         notes += warnings(metric, references)
@@ -198,6 +222,7 @@ def _row(
         if graded.items
         else None,
         forgetting=climbed.forgetting,
+        trials=climbed.trials,
     )
 
 
@@ -213,7 +238,10 @@ def _items(outcome: Outcome) -> tuple[ShownItem, ...]:
                 cause = None if generation is None else generation.failure
                 failure = "missing" if generation is None else cause.cause if cause else None
                 answers[g.climbed.planned.name] = ShownAnswer(
-                    shown_text(generation), failure, generation.runs if generation else ()
+                    shown_text(generation),
+                    failure,
+                    generation.runs if generation else (),
+                    generation.probability if generation else None,
                 )
         items.append(ShownItem(example.id, example.input, example.references, answers))
     return tuple(items)
@@ -314,7 +342,7 @@ def _provenance(
         "test split": test,
         "verdicts drawn from this test split": decided,
         "models": models,
-        "sampling": asdict(task.sampling),
+        "sampling": task.sampling.as_json(),
         "seed": task.seed,
         "work in the last run": outcome.work,
         **origin(task.path),

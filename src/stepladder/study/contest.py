@@ -130,5 +130,5 @@ def _runner(planned: PlannedRung) -> Runner:
     rung, checkpoint = planned.rung, planned.checkpoint
     if isinstance(rung, OutputsRung) or checkpoint is None:
         return Runner(planned.name, engine=planned.name, builds=False, free=True)
-    engine = planned.name if rung.trains else checkpoint.identity
-    return Runner(planned.name, engine, builds=rung.trains, free=False)
+    engine = planned.name if rung.learns else checkpoint.identity
+    return Runner(planned.name, engine, builds=rung.builds, free=False)

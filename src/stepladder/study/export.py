@@ -4,12 +4,14 @@
 
 Before the folder gets its name, its model is loaded from it as anybody would, and where it is an
 adapter merged into its base as well. Each form is given prompts of the study again, in float32:
-greedy tokens must be the same up to ties, and log-likelihoods within 1e-3 nats. A form that answers
-otherwise ends the export, and the error names the likely cause.
+greedy tokens must be the same up to ties, and log-likelihoods within 1e-3 nats; a head's answers
+must be the same. A form that answers otherwise ends the export, and the error names the likely
+cause.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -19,6 +21,7 @@ from typing import NamedTuple
 from stepladder.adaptation import Adaptation
 from stepladder.adaptation.export import save
 from stepladder.checkpoints import is_soft_prompt
+from stepladder.engines.head import HeadEngine
 from stepladder.engines.hf import HFEngine
 from stepladder.engines.sameness import Sameness, hold, observe
 from stepladder.errors import (
@@ -29,7 +32,7 @@ from stepladder.errors import (
     nearest_name,
 )
 from stepladder.ledger import DEFAULT_LEDGER, Ledger, StudyLog
-from stepladder.records import Checkpoint, Prompt, prompt_from_json
+from stepladder.records import Checkpoint, Prompt, Sampling, prompt_from_json
 from stepladder.study.card import model_card, sameness_section
 from stepladder.study.recorded import RecordedEngine
 from stepladder.study.study import load_summary
@@ -108,7 +111,10 @@ def _held(
     """Every form of what was written, held against the study. Raises OutputError."""
     log, checkpoint = ledger.study(study), adaptation.checkpoint
     assert isinstance(checkpoint, Checkpoint)  # an endpoint has no weights to write
-    sampling = replace(adaptation.drawing, temperature=0.0)
+    if checkpoint.head is not None:
+        yield from _held_head(ledger, study, rung, folder)
+        return
+    sampling = replace(adaptation.drawing, temperature=0.0, beams=1)
     with closing(HFEngine(checkpoint)) as engine:
         asked = [pair for pair in _asked(ledger, study, rung) if engine.fits(*pair)][:ITEMS]
         if not asked:
@@ -127,6 +133,32 @@ def _held(
                 yield hold(form, engine, studied)
             except (EngineError, CheckpointError) as error:
                 raise OutputError(f"nothing was exported: {error}") from error
+
+
+def _held_head(ledger: Ledger, study: str, rung: str, folder: Path) -> Iterator[Sameness]:
+    """The head as written, held against the study's answers. Raises OutputError."""
+    written = Adaptation.load(folder)
+    assert isinstance(written.checkpoint, Checkpoint)
+    with closing(HeadEngine(written.checkpoint)) as engine:
+        kept = [
+            (prompt_from_json(answer.recipe["prompt"]), answer.payload)
+            for answer in ledger.answers(study)
+            if answer.recipe["parts"][0] == engine.identity
+        ][:ITEMS]
+        if not kept:
+            return
+        gap = 0.0
+        for completion in engine.generate([prompt for prompt, _ in kept], Sampling()):
+            before = kept[completion.index][1]
+            if completion.text != before["text"]:
+                raise OutputError(
+                    f"nothing was exported: the head of '{rung}' answers {completion.text!r} "
+                    f"where it answered {before['text']!r} in the study; another version of a "
+                    "library may be installed, so climb again"
+                )
+            if completion.probability and before["probability"]:
+                gap = max(gap, abs(math.log(completion.probability / before["probability"])))
+    yield Sameness("as written", len(kept), 0, gap)
 
 
 def _asked(ledger: Ledger, study: str, rung: str) -> list[tuple[Prompt, str]]:

@@ -328,8 +328,8 @@ def check_guards(plan: Plan) -> None:
                 "of 100"
             )
         rung = parse_rung(guard.rung)
-        if rung.trains:
-            raise RungError(f"{where}: rung '{rung.name}' trains; a guard is asked as it is")
+        if rung.builds:
+            raise RungError(f"{where}: rung '{rung.name}' is built; a guard is asked as it is")
         for checkpoint in dict.fromkeys(p.checkpoint for p in plan.rungs if trains(p)):
             assert checkpoint is not None
             rung.check(checkpoint)

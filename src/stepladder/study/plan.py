@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from stepladder.checkpoints import DTYPES
@@ -58,7 +58,7 @@ class Plan:
                 [p.name, p.checkpoint.identity if p.checkpoint else _outputs_hash(p.rung)]
                 for p in self.rungs
             ],
-            "sampling": asdict(self.task.sampling),
+            "sampling": self.task.sampling.as_json(),
             "seed": self.task.seed,
             "dtype": self.dtype,
             "requests": self.requests,
@@ -88,7 +88,7 @@ def make_plan(
             planned.append(PlannedRung(entry.name, None, entry))
             continue
         rung = parse_rung(entry)
-        if rung.trains and not task.train:
+        if rung.learns and not task.train:
             raise RungError(f"rung '{rung.name}' trains, but task '{task.name}' has no train rows")
         for checkpoint in checkpoints:
             rung.check(checkpoint)

@@ -10,15 +10,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import mean, median
 from typing import Literal, NamedTuple
 
-from stepladder.adaptation import Adaptation
+from stepladder.adaptation import Adaptation, Prompter
 from stepladder.contracts import TrainingMethod
 from stepladder.ledger import Event
-from stepladder.methods import Rung, tuning
-from stepladder.records import Build, Endpoint, Example, Json, Model, OtherRow, Prompt, TrainingJob
+from stepladder.methods import Rung
+from stepladder.methods.tuning import Work, check_rows, others, work_of
+from stepladder.records import (
+    Build,
+    Endpoint,
+    Example,
+    HeadJob,
+    Json,
+    Model,
+    OtherRow,
+    Prompt,
+    Score,
+    TrainingJob,
+    Trial,
+    Turn,
+)
 from stepladder.study.climb import Climbed, base_adaptation, virtual_tokens_to_come
 from stepladder.study.plan import Plan, PlannedRung
 from stepladder.study.replay import replay_rows
@@ -104,9 +118,12 @@ def rate_event(climbed: Climbed, seconds: float | None, tokens: float | None) ->
         return None
     if not checkpoint.parameters or not seconds or not tokens:
         return None
+    if isinstance(climbed.planned.rung, Rung) and climbed.planned.rung.by_head:
+        return None  # another model may be behind it, and nothing was written
     trained = climbed.build.trained_tokens
     built = climbed.build.seconds
-    at_work = built - TRAINING_START if built is not None else 0
+    tried = sum(trial.seconds or 0.0 for trial in climbed.trials)
+    at_work = built - tried - TRAINING_START if built is not None else 0
     return {
         "rung": climbed.planned.name,
         "parameters": checkpoint.parameters,
@@ -136,22 +153,30 @@ def predict(
         )
     checkpoint = planned.checkpoint
     dry = dry_run(rung, task, checkpoint, fit=fit, with_job=memory_of is not None)
+    if dry.head is not None:
+        return _by_head(planned.name, dry.head, dry.prompts, events, count)
     tokens_in = mean(count(checkpoint, dry.prompts))
     tokens_in *= dry.adaptation.samples
     tokens_out = _answer_tokens(dry.adaptation, task, checkpoint, count)
     answer_tokens = tokens_out
     tokens_out *= dry.adaptation.samples
     if isinstance(checkpoint, Endpoint):  # whose size and machine are unknown
-        return Prediction(planned.name, tokens_in, tokens_out, None, 0.0, "unknown")
+        build = None if dry.trials else 0.0
+        return Prediction(
+            planned.name, tokens_in, tokens_out, None, build, "unknown", notes=dry.notes
+        )
     parameters = float(checkpoint.parameters or _PARAMETERS_UNKNOWN)
     speed = rates(parameters, events)
     build_seconds, memory = 0.0, None
     if dry.training is not None:
         memory = memory_of(dry.job) if memory_of and dry.job else None
-        rows = dry.training.rows * dry.training.epochs
+        work = dry.training.work
+        rows = dry.training.rows * work.epochs
         tokens = rows * (mean(count(checkpoint, dry.training.prompts)) + answer_tokens)
-        build_seconds = TRAINING_START + 6 * parameters * tokens / speed.training
+        build_seconds = work.trainings * TRAINING_START + 6 * parameters * tokens / speed.training
     seconds = 2 * parameters * (tokens_in + tokens_out) / speed.answering
+    once = seconds / dry.adaptation.samples
+    build_seconds += sum(len(task.dev) * once * t.samples * t.sampling.beams for t in dry.trials)
     return Prediction(
         planned.name,
         tokens_in,
@@ -164,13 +189,30 @@ def predict(
     )
 
 
+def _by_head(
+    name: str,
+    job: HeadJob,
+    prompts: Sequence[Prompt],
+    events: Iterable[Event],
+    count: CountTokens,
+) -> Prediction:
+    """One pass over every training row and every request; the head itself costs next to nothing."""
+    parameters = float(job.body.parameters or _PARAMETERS_UNKNOWN)
+    speed = rates(parameters, events)
+    texts = [Prompt(row.input, (Turn("user", row.input),)) for row in job.rows[:_LOOKED_AT]]
+    asked, read = mean(count(job.body, prompts)), mean(count(job.body, texts))
+    work = 2 * parameters / speed.answering
+    build_seconds = work * read * len(job.rows)
+    return Prediction(name, asked, 0.0, work * asked, build_seconds, speed.source)
+
+
 def _answer_tokens(
     adaptation: Adaptation, task: Task, checkpoint: Model, count: CountTokens
 ) -> float:
     """Mean tokens of what should be written, with the end; the most that may be where no row
     says it (programs, where none are given)."""
     rows = (task.train or task.test)[:_LOOKED_AT]
-    texts = [text for row in rows if (text := adaptation.reader.wanted(row)) is not None]
+    texts = [text for row in rows if (text := adaptation.wanted(row)) is not None]
     most = adaptation.sampling.max_new_tokens
     if not texts:
         return most
@@ -179,7 +221,8 @@ def _answer_tokens(
 
 class DryTraining(NamedTuple):
     rows: int
-    epochs: float
+    """Of the mixture."""
+    work: Work
     prompts: list[Prompt]
     """Some of those that it would train on."""
 
@@ -193,6 +236,10 @@ class DryRun(NamedTuple):
     notes: tuple[str, ...] = ()
     job: TrainingJob | None = None
     """The training that would be run, where it was asked for."""
+    head: HeadJob | None = None
+    """The head that would be fitted."""
+    trials: tuple[Adaptation, ...] = ()
+    """What would be tried on dev."""
 
 
 class _Kept(Exception):
@@ -205,11 +252,29 @@ class _NoTraining:
     def __init__(self, task: Task) -> None:
         self.seed = task.seed
         self.replay: Sequence[OtherRow] = replay_rows(task) if task.replay else ()
+        self.knowledge = task.knowledge
         self.job: TrainingJob | None = None
+        self.head: HeadJob | None = None
+        self.trials: list[Adaptation] = []
+        self.notes: list[str] = []
 
-    def train(self, job: TrainingJob) -> Build:
+    def train(self, job: TrainingJob, *, trial: bool = False) -> Build:
         self.job = job
         raise _Kept
+
+    def fit_head(self, job: HeadJob) -> Build:
+        self.head = job
+        raise _Kept
+
+    def score_dev(self, setting: str, adaptation: Adaptation, dev: Sequence[Example]) -> Trial:
+        self.trials.append(adaptation)
+        return Trial(setting, Score("", None, None, None, 0, ""), None)
+
+    def record_trials(self, trials: Sequence[Trial]) -> None:
+        cheapest = next(trial.setting for trial in trials if trial.chosen)
+        self.notes.append(
+            f"tries {len(trials)} settings on dev; a request is predicted for {cheapest}"
+        )
 
 
 def dry_run(
@@ -231,22 +296,36 @@ def dry_run(
         return [adaptation.prompter.render(e.query) for e in examples[:rows]]
 
     for method in rung.methods:
-        if method.fills is not None:
+        if method.fills == "head":
+            with suppress(_Kept):
+                method.adapt(adaptation, task.train, task.dev, bench)
+            adaptation = replace(adaptation, prompter=Prompter(input_alone=True))
+        elif method.fills is not None:
             adaptation = method.adapt(adaptation, task.train, task.dev, bench)
             if fit is not None:
                 adaptation, note = fit(adaptation, virtual_tokens_to_come(rung, adaptation))
                 notes += [note] if note else []
         else:
             trainer: TrainingMethod = method  # type: ignore[assignment]
-            tuning.check_rows(adaptation, task.train)
-            epochs = tuning.settled_fit(trainer, len(task.train)).epochs
-            others = tuning.others(method, len(task.train), bench.replay)
-            mixture = len(task.train) + len(others)
-            training = DryTraining(mixture, epochs, rendered(task.train))
+            check_rows(adaptation, task.train)
+            work = work_of(trainer, len(task.train), len(task.dev))
+            mixture = len(task.train) + len(others(trainer, len(task.train), bench.replay))
+            training = DryTraining(mixture, work, rendered(task.train))
+            if not task.dev:
+                notes.append("no dev rows: its training stops by its plan alone")
             if with_job:  # which renders every row
                 with suppress(_Kept):
                     method.adapt(adaptation, task.train, task.dev, bench)
-    return DryRun(rendered(task.test), training, adaptation, tuple(notes), bench.job)
+    prompts = rendered(task.test)
+    return DryRun(
+        prompts,
+        training,
+        adaptation,
+        (*notes, *bench.notes),
+        bench.job,
+        bench.head,
+        tuple(bench.trials),
+    )
 
 
 def cost_order(plan: Plan, events: Sequence[Event]) -> list[str]:

@@ -22,6 +22,7 @@ _PACKAGES = (
     "sacrebleu",
     "rouge-score",
     "bm25s",
+    "scikit-learn",
     "openai",
 )
 

@@ -37,7 +37,7 @@ class Runner(NamedTuple):
     engine: str
     """Rungs of one engine are asked one after the other, since changing engines takes time."""
     builds: bool
-    """Whether it has to be trained before its first answer."""
+    """Whether it has to be trained, or its sampling chosen, before its first answer."""
     free: bool
     """A file of outputs: all answers are there. Its cost being unknown, it ends no race."""
 

@@ -26,6 +26,7 @@ from stepladder.records import (
     Sampling,
     content_hash,
 )
+from stepladder.study.labels import unwritable
 
 SHARD_SECONDS = 2.0
 """Completions are written together, at least this often: what a kill can lose."""
@@ -61,6 +62,10 @@ class RecordedEngine:
         fits = getattr(self._engine, "fits", None)
         return fits is None or bool(fits(prompt, answer))
 
+    def unwritable(self, texts: Sequence[str]) -> dict[str, str]:
+        """Those that this model cannot write, with what it would; none where that is not known."""
+        return unwritable(self._engine, texts)
+
     def way(self) -> Json | None:
         """How the model was asked and why so, and how many greedy steps all but tied; None where
         nothing was asked, or by an engine with one way only."""
@@ -89,7 +94,7 @@ class RecordedEngine:
 
     def _parts(self, prompt: Prompt, sampling: Sampling) -> list[Any]:
         """What an address is the hash of."""
-        return [self.identity, self.render(prompt), asdict(sampling)]
+        return [self.identity, self.render(prompt), sampling.as_json()]
 
     def _keep(
         self, shard: Mapping[str, Json], asked: Mapping[str, Prompt], sampling: Sampling

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+from stepladder.checkpoints import open_entailment
 from stepladder.engines.opening import find_model
 from stepladder.engines.opening import open_engine as usual_engine
 from stepladder.errors import LedgerError
@@ -22,7 +23,8 @@ from stepladder.study.guards import Guards, check_guards
 from stepladder.study.plan import Plan, PlannedRung, make_plan
 from stepladder.study.predict import cost_order, dry_run, predict, rate_event
 from stepladder.study.provenance import origin
-from stepladder.study.summary import Summary
+from stepladder.study.split import Splitter
+from stepladder.study.summary import Split, Summary
 from stepladder.study.watch import Silent, Watcher
 from stepladder.tasks import OutputsRung, Task
 
@@ -60,6 +62,8 @@ class Study:
             if isinstance(planned.rung, Rung) and planned.checkpoint is not None:
                 dry_run(planned.rung, task, planned.checkpoint, rows=1)
         check_guards(self.plan)
+        if task.knowledge is not None and task.knowledge.nli is not None:
+            open_entailment(task.knowledge.nli)  # refused now rather than when all is answered
         self.name = _study_name(name, self.plan)
         self.ledger = ledger
 
@@ -81,6 +85,8 @@ class Study:
             guards = Guards(self.plan, climber.engine, log, watcher) if guarded else None
             contest = Contest(self.plan, order, climber, grader, guards)
 
+            splits: dict[str, Split | None] = {}
+
             def outcome() -> Outcome:
                 work = {
                     "requests asked": climber.asked,
@@ -89,11 +95,14 @@ class Study:
                 }
                 departures = tuple(contest.race.departures.values())
                 graded = contest.graded()
-                return Outcome(self.name, self.plan, grader, graded, work, departures)
+                return Outcome(self.name, self.plan, grader, graded, work, departures, splits)
 
             draft = Draft(log, outcome)
             try:
                 contest.run(on_shard=draft.offer)
+                splitter = Splitter(climber, grader, log, self.plan.task.seed)
+                for graded in contest.graded():
+                    splits[graded.climbed.planned.name] = splitter.of(graded)
             finally:
                 climber.close()
             ended = outcome()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal, get_args
 
-from stepladder.records import Cost, Json, ProgramRun, Score
+from stepladder.records import Cost, Json, ProgramRun, Score, Trial, trial_from_json
 
 VerdictKind = Literal["reached", "not-reached", "good-enough", "undecided", "refused", "unfinished"]
 DepartureKind = Literal["won", "missed", "worse", "refused", "hopeless", "left out", "over"]
@@ -66,6 +66,66 @@ class Programs:
     """Of running them, all together."""
     share: float | None
     """Of the seconds that the model took to write them; None where these are not known."""
+
+
+AnswerKind = Literal["right", "abstained", "misread", "unsupported", "empty"]
+ANSWER_KINDS: tuple[AnswerKind, ...] = get_args(AnswerKind)
+"""What an answer is, where a study shows evidence: right; that it cannot be known, as the task
+allows; wrong but carried by the evidence; wrong and carried by none of it, which is a
+hallucination; nothing."""
+EvidenceWay = Literal["none", "shuffled", "retrieved", "gold"]
+EVIDENCE_WAYS: tuple[EvidenceWay, ...] = get_args(EvidenceWay)
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """How well a rung's evidence was found, means over its test items."""
+
+    k: int
+    """Passages shown."""
+    carrying: float
+    """The share of items with a reference word for word in a passage that was shown."""
+    with_gold: int
+    """Items whose gold passages are known; what follows is over these, and None without any."""
+    recall: float | None
+    """Of the gold passages, among the k."""
+    reciprocal_rank: float | None
+    ndcg: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The deciding metric, on its own scale, of the same rung on other evidence."""
+
+    items: int
+    values: Mapping[EvidenceWay, float | None]
+    """None where it could not be had: gold that is not known, an answer that the machine owes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grounded:
+    """What a rung's answers have to do with the evidence; shares are None where nothing is there
+    to take a share of."""
+
+    kinds: Mapping[AnswerKind, int]
+    """Test items by what their answer is, those that occur."""
+    carried: float | None
+    """Groundedness: the mean share of an answer's content that its evidence has. None, as are the
+    citations, for a rung that is shown none."""
+    citing: float | None
+    """The share of answers that cite."""
+    citation_precision: float | None
+    citation_recall: float | None
+    retrieved: Retrieved | None
+    split: Split | None
+    entailed: float | None = None
+    """The share of statements that follow from what they rest on, by a model of natural-language
+    inference; None where the task names none."""
+
+    def share(self, kind: AnswerKind) -> float | None:
+        """Of the answers that are there."""
+        answers = sum(self.kinds.values())
+        return self.kinds.get(kind, 0) / answers if answers else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +220,10 @@ class RungSummary:
     """What became of its programs; None for a rung that runs none."""
     forgetting: Forgetting | None = None
     """None for a rung that trains nothing, and where the task has no guards."""
+    grounded: Grounded | None = None
+    """None where no rung of the study is shown evidence."""
+    trials: tuple[Trial, ...] = ()
+    """Settings tried on dev before it was built, the chosen one marked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +313,8 @@ class ShownAnswer:
     failure: str | None
     runs: tuple[ProgramRun, ...] = ()
     """The programs behind it."""
+    probability: float | None = None
+    """Of the answer, where a head on features chose it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,6 +393,9 @@ def _rung(data: Json) -> RungSummary:
     fields["programs"] = Programs(**programs) if programs else None
     forgetting = data.get("forgetting")
     fields["forgetting"] = _forgetting(forgetting) if forgetting else None
+    grounded = data.get("grounded")
+    fields["grounded"] = _grounded(grounded) if grounded else None
+    fields["trials"] = tuple(trial_from_json(row) for row in data.get("trials", ()))
     return RungSummary(**fields)
 
 
@@ -334,6 +403,17 @@ def _forgetting(data: Json) -> Forgetting:
     text = data["text"]
     guards = tuple(GuardDrop(**row) for row in data["guards"])
     return Forgetting(guards, TextRise(**text) if text else None)
+
+
+def _grounded(data: Json) -> Grounded:
+    retrieved, split = data["retrieved"], data["split"]
+    return Grounded(
+        **{
+            **data,
+            "retrieved": Retrieved(**retrieved) if retrieved else None,
+            "split": Split(**split) if split else None,
+        }
+    )
 
 
 def _race(data: Json) -> Race:

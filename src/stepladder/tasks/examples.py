@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from stepladder.errors import TaskError, nearest_name
 from stepladder.records import Example, content_hash
-from stepladder.tasks.fields import check_columns, references, required_text
+from stepladder.tasks.fields import check_columns, gold_texts, references, required_text
 from stepladder.tasks.files import Row, Source
 from stepladder.tasks.programs import program_of
 from stepladder.tasks.spec import TaskSpec
@@ -48,6 +48,9 @@ def read_examples(sources: Mapping[str, Source], spec: TaskSpec) -> Examples:
             example = _example(row, source, names, spec)
             if split != "test":
                 example = replace(example, program=program_of(example, row, source, spec.programs))
+            if spec.knowledge is not None and spec.knowledge.gold is not None:
+                gold = gold_texts(spec.knowledge.gold, row, source)
+                example = replace(example, gold=gold)
             if spec.id is not None:
                 _check_unique(example.id, row, source, origins)
             found.setdefault(example.id, example)
@@ -83,6 +86,8 @@ def _check_fields(
         check_columns((spec.group,), source, "group")
     if spec.programs is not None and split != "test":
         check_columns((spec.programs,), source, "programs")
+    if spec.knowledge is not None and spec.knowledge.gold is not None and split in ("test", "all"):
+        check_columns((spec.knowledge.gold,), source, "knowledge: gold")
 
 
 def _example(

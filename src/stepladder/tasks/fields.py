@@ -107,6 +107,14 @@ def references(names: Sequence[str], row: Row, source: Source) -> tuple[str, ...
     return tuple(found)
 
 
+def gold_texts(name: str, row: Row, source: Source) -> tuple[str, ...]:
+    """The texts under `name`: one, a list, or none, since an answer need not stand anywhere."""
+    value = row.fields.get(name)
+    items = value if isinstance(value, list) else [value]
+    texts = (text_of(item, name, row, source) for item in items)
+    return tuple(text for text in texts if text is not None)
+
+
 def text_of(value: Any, name: str, row: Row, source: Source) -> str | None:
     """A cell's value as text; None where there is none (null, NaN, blank).
 

@@ -21,6 +21,7 @@ from stepladder.tasks.elsewhere import NamedFile, find_file
 from stepladder.tasks.fields import Template
 from stepladder.tasks.guard import GuardSpec, read_guard
 from stepladder.tasks.hub import HubData
+from stepladder.tasks.knowledge import KnowledgeSource, find_knowledge
 from stepladder.tasks.outputs import OutputsRung, outputs_file
 from stepladder.tasks.section import Section
 from stepladder.tasks.splits import SPLITS
@@ -82,6 +83,7 @@ class TaskSpec:
     guard: GuardSpec | None = None
     replay: tuple[NamedFile, ...] = ()
     """Task files and plain texts."""
+    knowledge: KnowledgeSource | None = None
 
 
 def read_spec(
@@ -115,6 +117,7 @@ def read_spec(
         programs=section.text("programs"),
         guard=read_guard(section.section("guard"), folder),
         replay=_replay(section, folder),
+        knowledge=_knowledge(section, folder),
     )
     section.finish()
     if spec.target is not None and spec.margin is not None:
@@ -164,11 +167,26 @@ def _references(section: Section) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _field_names(section: Section, key: str) -> tuple[str, ...]:
+def _knowledge(section: Section, folder: Path) -> KnowledgeSource | None:
+    value, expected = section.get("knowledge"), "a folder, a document, or a list of these"
+    if value is None:
+        return None
+    given = section.section("knowledge") if isinstance(value, Mapping) else None
+    if given is None:
+        return find_knowledge(_field_names(section, "knowledge", expected), folder)
+    files = _field_names(given, "files", expected)
+    said = {key: given.text(key) for key in ("gold", "abstain", "nli")}
+    given.finish()
+    return find_knowledge(files, folder, **said)
+
+
+def _field_names(
+    section: Section, key: str, expected: str = "a field or a list of fields"
+) -> tuple[str, ...]:
     value = section.get(key)
     names = (value.strip(),) if isinstance(value, str) else section.texts(key)
     if not all(names) or not names:
-        raise section.error(key, "a field or a list of fields")
+        raise section.error(key, expected)
     return names
 
 

@@ -20,6 +20,7 @@ from stepladder.tasks.examples import read_examples
 from stepladder.tasks.files import SUFFIXES, Row, Source, read_source
 from stepladder.tasks.guard import Guard, GuardSpec, GuardTask
 from stepladder.tasks.hub import HubData, read_hub
+from stepladder.tasks.knowledge import KnowledgeSource, find_knowledge
 from stepladder.tasks.outputs import OutputsRung
 from stepladder.tasks.spec import FilesData, Target, TaskSpec, read_spec
 from stepladder.tasks.splits import SPLITS, make_splits, sample
@@ -56,6 +57,8 @@ class Task:
     """What a training must not make it forget."""
     replay: tuple[Task | PlainText, ...] = ()
     """Other data that a training may mix in: the train rows of tasks, and plain texts."""
+    knowledge: KnowledgeSource | None = None
+    """The documents that answers may rest on."""
 
     @property
     def deciding(self) -> str:
@@ -65,13 +68,15 @@ class Task:
     @cached_property
     def fingerprint(self) -> str:
         """Content hash of what decides a result: rows, instruction, labels, metrics, target,
-        margin, sampling, seed, guards and what is replayed. Name, notes, prices and rungs are left
-        out."""
+        margin, sampling, seed, knowledge, guards and what is replayed. Name, notes, prices and
+        rungs are left out."""
         settings: list[Any] = [self.instruction, self.labels, self.metrics, self.margin, self.seed]
-        settings += [self.target and asdict(self.target), asdict(self.sampling)]
+        settings += [self.target and asdict(self.target), self.sampling.as_json()]
         settings += [{"guard": self.guard.fingerprint}] if self.guard else []
         settings += [{"replay": [_print(source) for source in self.replay]}] if self.replay else []
-        return content_hash([settings, *(self.split_fingerprint(split) for split in SPLITS)])
+        known = [self.knowledge.fingerprint] if self.knowledge else []
+        splits = (self.split_fingerprint(split) for split in SPLITS)
+        return content_hash([settings, *splits, *known])
 
     def split(self, name: str) -> tuple[Example, ...]:
         """The examples of `train`, `dev` or `test`."""
@@ -80,10 +85,19 @@ class Task:
     def split_fingerprint(self, name: str) -> str:
         """Content hash of one split's rows, in their order."""
         rows = self.split(name)
-        shown = [[e.program] if e.program else [] for e in rows]
+        more = [[*([e.program] if e.program else []), *([e.gold] if e.gold else [])] for e in rows]
         return content_hash(
-            [[e.id, e.input, e.references, e.group, *p] for e, p in zip(rows, shown, strict=True)]
+            [[e.id, e.input, e.references, e.group, *m] for e, m in zip(rows, more, strict=True)]
         )
+
+    def with_knowledge(self, paths: Sequence[str]) -> Task:
+        """The same task on other documents (relative to the working folder), under what it says
+        about its own. Raises KnowledgeError."""
+        own = self.knowledge
+        said = {} if own is None else {"gold": own.gold, "abstain": own.abstain, "nli": own.nli}
+        found = find_knowledge(paths, Path(), **said)
+        kept = (note for note in self.notes if own is None or note != own.note)
+        return replace(self, knowledge=found, notes=(*kept, found.note))
 
     @classmethod
     def load(cls, path: str | Path) -> Task:
@@ -209,6 +223,8 @@ def _task(spec: TaskSpec, sources: Mapping[str, Source], path: Path | None) -> T
         )
     if not splits["train"]:
         notes.append("train is empty: rungs that show examples or learn from them cannot run")
+    if spec.knowledge is not None:
+        notes.append(spec.knowledge.note)
     counts = ", ".join(f"{len(splits[split]):,} {split}" for split in SPLITS)
     return Task(
         name=spec.name,
@@ -224,6 +240,7 @@ def _task(spec: TaskSpec, sources: Mapping[str, Source], path: Path | None) -> T
         rungs=spec.rungs,
         seed=spec.seed,
         prices=spec.prices,
+        knowledge=spec.knowledge,
         notes=(f"rows: {counts}", *notes),
         path=path,
     )

@@ -1,0 +1,56 @@
+"""`stepladder index` and `stepladder find`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from commands import Ran
+
+
+@pytest.fixture
+def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    (folder / "a.md").write_text("# The red lamp\nIt weighs 3 kilos.\n# The coat\nIt is blue.\n")
+    (folder / "b.jsonl").write_text("broken\n")
+    return folder
+
+
+def test_index_says_what_it_made_and_what_could_not_be_read(
+    run: Callable[..., Ran], notes: Path
+) -> None:
+    done = run("index", "notes", "--by", "bm25")
+    assert done.code == 0
+    assert done.out.startswith("2 passages of 1 document, found by BM25 alone; not read: 1 (")
+    assert "; documents read anew: 2" in done.out
+    assert done.err == "not read: notes/b.jsonl row 1: not JSON\n"
+    assert "; documents read anew: 0" in run("index", "notes", "--by", "bm25").out
+
+
+def test_find_shows_passages_with_their_place(run: Callable[..., Ran], notes: Path) -> None:
+    done = run("find", "notes", "What does the lamp weigh?", "--k", "1", "--by", "bm25")
+    first, second = done.out.splitlines()
+    assert first.startswith("[1] ") and first.endswith("notes/a.md # The red lamp [0:18]")
+    assert second.strip() == "The red lamp. It weighs 3 kilos."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["index", "nowhere"], "knowledge: nowhere: no such file or folder"),
+        (["find", "notes", "x", "--k", "0"], "--k is 0; give 1 or more"),
+        (["find", "notes", "x", "--by", "./nowhere"], "encoder './nowhere': no config.json there"),
+        (["index", "notes", "--merge", "best"], "merge is 'best'; give rank or score"),
+        (["index", "notes", "--size", "2"], "size is 2; give passages 8 tokens or more"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    arguments: list[str], told: str, run: Callable[..., Ran], notes: Path
+) -> None:
+    done = run(*arguments)
+    assert done.code == 2
+    assert told in done.err
+    assert done.err.count("\n") <= 2  # what could not be read may stand before it

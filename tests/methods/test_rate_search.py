@@ -1,0 +1,113 @@
+"""lr=auto: which rates are tried, which is taken, and that trials are no part of the rung."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from stepladder import registry
+from stepladder.adaptation import Adaptation, Prompter
+from stepladder.errors import RungError, TrainingError
+from stepladder.methods import parse_rung
+from stepladder.methods.lora import Lora
+from stepladder.methods.tuning import work_of
+from stepladder.records import Build, Capabilities, Checkpoint, Example, TrainingJob, Trial
+
+ROWS = [Example(f"r{i}", f"in {i}", (f"out {i}",)) for i in range(200)]
+DEV = [Example(f"d{i}", f"in {i}", (f"out {i}",)) for i in range(5)]
+Loss = Callable[[float], float | None]
+
+
+@dataclass
+class Bench:
+    """Trains at once, to the loss that a function of the rate gives; None: it fails."""
+
+    folder: Path
+    loss: Loss
+    seed: int = 7
+    trials: list[TrainingJob] = field(default_factory=list)
+    kept: list[TrainingJob] = field(default_factory=list)
+    recorded: list[Trial] = field(default_factory=list)
+
+    def train(self, job: TrainingJob, *, trial: bool = False) -> Build:
+        (self.trials if trial else self.kept).append(job)
+        loss = self.loss(job.fit.learning_rate)
+        if loss is None:
+            raise TrainingError("the loss is no number any more")
+        log = {"dev_losses": [[1, loss + 1], [2, loss], [3, loss + 0.1]]}
+        return Build(self.folder, "f" * 64, 2.0, None, 5, 6, log)
+
+    def record_trials(self, trials: Sequence[Trial]) -> None:
+        self.recorded += trials
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Adaptation:
+    (tmp_path / "config.json").write_text('{"hidden_size": 64}')  # the usual rate is 8e-3
+    able = Capabilities(trains=True, context=512)
+    return Adaptation(Checkpoint("small", tmp_path, "a" * 64, able), Prompter("Do it."))
+
+
+def around(best: float) -> Loss:
+    return lambda rate: abs(math.log(rate / best))
+
+
+@pytest.mark.parametrize(
+    ("best", "tried", "taken"),
+    [
+        (8e-3, [8e-3, 2.4e-2, 2.7e-3], 8e-3),
+        (2.7e-2, [8e-3, 2.4e-2, 2.7e-3, 7.2e-2], 2.4e-2),
+        (1e-4, [8e-3, 2.4e-2, 2.7e-3, 9e-4, 3e-4], 3e-4),
+        (0.5, [8e-3, 2.4e-2, 2.7e-3, 7.2e-2, 0.22], 0.22),
+    ],
+)
+def test_the_search_goes_on_beyond_an_edge_and_takes_the_lowest_loss(
+    best: float, tried: list[float], taken: float, base: Adaptation, tmp_path: Path
+) -> None:
+    bench = Bench(tmp_path, around(best))
+    (method,) = parse_rung("lora(lr=auto, epochs=6)").methods
+    method.adapt(base, ROWS, DEV, bench)  # type: ignore[arg-type]
+    assert [job.fit.learning_rate for job in bench.trials] == tried
+    assert {job.fit.epochs for job in bench.trials} == {2.0}
+    (job,) = bench.kept
+    assert (job.fit.learning_rate, job.fit.epochs) == (taken, 6.0)
+    assert job.method == "lora(epochs=6.0)"  # a build like that of the same rate, given
+    assert [t.setting for t in bench.recorded] == [f"lr={rate:g}" for rate in sorted(tried)]
+    assert [t.chosen for t in bench.recorded] == [rate == taken for rate in sorted(tried)]
+    score = next(t.score for t in bench.recorded if t.chosen)
+    assert score.value == pytest.approx(abs(math.log(taken / best)))
+    assert (score.metric, score.better, score.n) == ("dev loss", "lower", 5)
+
+
+def test_a_rate_that_does_not_train_is_a_trial_without_a_value(
+    base: Adaptation, tmp_path: Path
+) -> None:
+    bench = Bench(tmp_path, lambda rate: None if rate > 1e-2 else rate)
+    Lora(lr="auto").adapt(base, ROWS, DEV, bench)  # type: ignore[arg-type]
+    assert bench.kept[0].fit.learning_rate == 3e-4
+    assert [t.score.value for t in bench.recorded if t.setting == "lr=0.024"] == [None]
+    with pytest.raises(TrainingError, match="no number any more"):
+        Lora(lr="auto").adapt(base, ROWS, DEV, Bench(tmp_path, lambda _: None))  # type: ignore[arg-type]
+
+
+def test_without_dev_rows_there_is_nothing_to_choose_by(base: Adaptation, tmp_path: Path) -> None:
+    bench = Bench(tmp_path, around(1e-3))
+    with pytest.raises(RungError, match=r"give data\.dev, or leave lr out"):
+        Lora(lr="auto").adapt(base, ROWS, [], bench)  # type: ignore[arg-type]
+    with pytest.raises(RungError, match="the task has none"):
+        work_of(Lora(lr="auto"), 200, 0)
+    assert not bench.trials
+
+
+def test_it_is_a_setting_like_others() -> None:
+    method = registry.build("methods", "full(lr=auto)")
+    assert registry.describe("full", method) == "full(lr=auto)"
+    assert registry.build("methods", "lora(lr=3e-4)").lr == 3e-4
+    with pytest.raises(RungError, match="'fast' is not float or auto"):
+        parse_rung("lora(lr=fast)")
+    assert work_of(Lora(epochs=6), 200, 5) == (1, 6.0)
+    assert work_of(Lora(epochs=6, lr="auto"), 200, 5) == (4, 12.0)
