@@ -6,19 +6,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from stepladder.records import Cost, ProgramRun, Score
+from stepladder.study.forgetting import Forgetting, GuardDrop, TextRise
 from stepladder.study.summary import (
     Comparison,
     Crossover,
     Departure,
-    Forgetting,
-    GuardDrop,
     Programs,
     Race,
     RungSummary,
     ShownAnswer,
     ShownItem,
     Summary,
-    TextRise,
     Verdict,
 )
 

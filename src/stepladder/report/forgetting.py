@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stepladder.report import units
-from stepladder.study.summary import Forgetting, GuardDrop, TextRise
+from stepladder.study.forgetting import Forgetting, GuardDrop, TextRise
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,11 +43,11 @@ from stepladder.records import (
 from stepladder.retrieval import is_index
 from stepladder.study.bench import StudyBench
 from stepladder.study.dev import DevExaminer, choice_of
+from stepladder.study.forgetting import Forgetting
 from stepladder.study.labels import refuse_unwritable
 from stepladder.study.plan import Plan, PlannedRung
 from stepladder.study.recorded import RecordedEngine
 from stepladder.study.replay import replay_rows
-from stepladder.study.summary import Forgetting
 from stepladder.study.watch import Watcher
 from stepladder.tasks import OutputsRung, Task, read_outputs
 
