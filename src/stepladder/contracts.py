@@ -17,6 +17,7 @@ from stepladder.records import (
     FitSettings,
     HeadJob,
     LogLikelihood,
+    OtherRow,
     Prompt,
     Sampling,
     TrainingJob,
@@ -28,6 +29,18 @@ if TYPE_CHECKING:
     from stepladder.tasks.knowledge import KnowledgeSource
 
 Floats = NDArray[np.float64]
+
+
+@runtime_checkable
+class Interpolates(Protocol):
+    """A training method whose outcome may lie between what it began with and what it trained."""
+
+    wise_ft: float
+
+    def interpolate(self, model: Any, base: Any) -> None:
+        """Changes the trained model in place; `base` is as before the training. Called where
+        `wise_ft` is below 1."""
+        ...
 
 
 @runtime_checkable
@@ -97,6 +110,12 @@ class Workbench(Protocol):
     """What the study lends to a method. It knows no test example."""
 
     seed: int
+
+    @property
+    def replay(self) -> Sequence[OtherRow]:
+        """Other data that a training may mix in, in the order of their draw; empty where none is
+        named."""
+        ...
 
     @property
     def knowledge(self) -> KnowledgeSource | None:

@@ -330,6 +330,16 @@ class FitSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherRow:
+    """A row of other data, to be mixed into a training."""
+
+    source: str
+    """The task or file that it comes from."""
+    prompt: Prompt
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingJob:
     """All that a training needs, in a form that crosses a process boundary."""
 
@@ -340,6 +350,8 @@ class TrainingJob:
     dev: tuple[tuple[Prompt, str], ...]
     fit: FitSettings
     seed: int
+    mixture: Mapping[str, int] = field(default_factory=dict)
+    """Of `train`, the rows of other data by where they come from; for the log alone."""
 
     def recipe(self) -> Json:
         """What decides the outcome, besides library versions: its hash is the build's address."""

@@ -39,6 +39,7 @@ ROWS = [
 
 class Bench:
     seed = 3
+    replay = ()
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

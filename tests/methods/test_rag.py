@@ -68,6 +68,7 @@ def knowledge(notes: Path) -> KnowledgeSource:
 
 class Bench:
     seed = 3
+    replay = ()
 
     def __init__(self, folder: Path, knowledge: KnowledgeSource | None) -> None:
         self.folder, self.knowledge = folder, knowledge

@@ -15,7 +15,15 @@ from stepladder.errors import RungError, TrainingError
 from stepladder.methods import parse_rung
 from stepladder.methods.lora import Lora
 from stepladder.methods.tuning import work_of
-from stepladder.records import Build, Capabilities, Checkpoint, Example, TrainingJob, Trial
+from stepladder.records import (
+    Build,
+    Capabilities,
+    Checkpoint,
+    Example,
+    OtherRow,
+    TrainingJob,
+    Trial,
+)
 
 ROWS = [Example(f"r{i}", f"in {i}", (f"out {i}",)) for i in range(200)]
 DEV = [Example(f"d{i}", f"in {i}", (f"out {i}",)) for i in range(5)]
@@ -29,6 +37,7 @@ class Bench:
     folder: Path
     loss: Loss
     seed: int = 7
+    replay: Sequence[OtherRow] = ()
     trials: list[TrainingJob] = field(default_factory=list)
     kept: list[TrainingJob] = field(default_factory=list)
     recorded: list[Trial] = field(default_factory=list)

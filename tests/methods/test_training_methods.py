@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +15,15 @@ from stepladder.methods import parse_rung
 from stepladder.methods.full import Full
 from stepladder.methods.lora import Lora
 from stepladder.methods.tuning import epochs_for
-from stepladder.records import Build, Capabilities, Checkpoint, Example, TrainingJob
+from stepladder.records import (
+    Build,
+    Capabilities,
+    Checkpoint,
+    Example,
+    OtherRow,
+    Prompt,
+    TrainingJob,
+)
 from stepladder.training import learning_rate
 
 ROWS = [Example(f"r{i}", f"in {i}", (f"out {i}", "another")) for i in range(20)]
@@ -26,6 +35,7 @@ class Bench:
 
     folder: Path
     seed: int = 7
+    replay: Sequence[OtherRow] = ()
     jobs: list[TrainingJob] = field(default_factory=list)
 
     def train(self, job: TrainingJob) -> Build:
@@ -51,6 +61,10 @@ def base(tmp_path) -> Adaptation:
         ("lora(epochs=0)", "epochs is 0.0; give a number above 0"),
         ("full(batch_size=0)", "batch_size is 0; give 1 or more"),
         ("full(patience=-1)", "patience is -1; give 0"),
+        ("full(replay=1.2)", r"full: replay is 1\.2; give the share .* from 0 to below 1"),
+        ("lora(replay=-0.1)", r"lora: replay is -0\.1"),
+        ("full(wise_ft=0)", "full: wise_ft is 0; give a number above 0"),
+        ("lora(wise_ft=1.5)", r"lora: wise_ft is 1\.5"),
         ("full(rank=8)", "unknown setting 'rank'; .*patience"),
         ("lora(learning=1)", "unknown setting 'learning'"),
     ],
@@ -129,3 +143,34 @@ def test_a_target_that_is_not_there_is_told_with_those_that_are(tiny_t5):
     Lora(targets="q|v").prepare(model)
     trained = {n.split(".lora_")[0][-1] for n, p in model.named_parameters() if p.requires_grad}
     assert trained == {"q", "v"}
+
+
+def other(count: int) -> list[OtherRow]:
+    names = ("songs", "letters", "letters")
+    return [OtherRow(names[i % 3], Prompt(f"other {i}", ()), f"answer {i}") for i in range(count)]
+
+
+@pytest.mark.parametrize("name", ["full", "lora"])
+def test_replay_is_its_share_of_the_mixture_and_takes_no_row_twice(name, base):
+    bench = Bench(base.checkpoint.folder, replay=other(12))
+    registry.build("methods", f"{name}(replay=0.2)").adapt(base, ROWS, ROWS[:3], bench)
+    registry.build("methods", name).adapt(base, ROWS, ROWS[:3], bench)
+    mixed, plain = bench.jobs
+    assert mixed.train[: len(ROWS)] == plain.train
+    added = mixed.train[len(ROWS) :]
+    assert len(added) / len(mixed.train) == 0.2
+    assert added == tuple((row.prompt, row.answer) for row in other(5))
+    assert mixed.mixture == {"songs": 2, "letters": 3}
+    assert plain.mixture == {}
+    assert mixed.fit == plain.fit  # as many passes over the task's own rows
+    assert mixed.recipe() != plain.recipe()
+
+
+def test_replay_of_more_than_there_is_says_how_much_there_is(base):
+    bench = Bench(base.checkpoint.folder, replay=other(5))
+    with pytest.raises(RungError, match=r"takes 20 rows .* has 5; .* give at most 0\.2"):
+        Full(replay=0.5).adapt(base, ROWS, [], bench)
+    Full(replay=0.2).adapt(base, ROWS, [], bench)
+    bench.replay = ()
+    with pytest.raises(RungError, match="the task names no other data"):
+        Full(replay=0.2).adapt(base, ROWS, [], bench)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from stepladder.records import Cost, ProgramRun, Score
+from stepladder.study.forgetting import Forgetting, GuardDrop, TextRise
 from stepladder.study.summary import (
     Comparison,
     Crossover,
@@ -385,7 +386,24 @@ def programmed() -> Summary:
     return replace(whole, study="programmed", rungs=rungs, items=tuple(items))
 
 
+def guarded() -> Summary:
+    """A rung that is refused for what it forgot, and one that is owed a guard's answers."""
+    whole = undecided()
+    *others, last = whole.rungs
+    refusal = "on echo it falls by 30.0 points (100.0 before and 70.0 after)"
+    drop = GuardDrop("echo", "accuracy", 1.0, 0.7, 0.3, 0.24, 0.37, 0.4012, 0.1, 200, 0)
+    owed = replace(drop, after=None, drop=None, low=None, high=None, missing=3)
+    text = TextRise(HOSTILE, 1.25, 1.5, 0.2, 0.31, 12, 9_000)
+    rungs = (
+        *others[:-1],
+        replace(others[-1], forgetting=Forgetting((replace(owed, refusal="3 are missing"),))),
+        replace(last, forgetting=Forgetting((replace(drop, refusal=refusal),), text)),
+    )
+    return replace(whole, study="guarded", rungs=rungs)
+
+
 ALL = {
+    "guarded": guarded,
     "programmed": programmed,
     "raced": raced,
     "unfinished": unfinished,

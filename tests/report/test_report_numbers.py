@@ -92,7 +92,10 @@ def test_json_page_and_terminal_say_the_same(name: str) -> None:
             ends = [f"{metric[end] * metric['times']:.1f}" for end in ("low", "high")]
             assert value + " to ".join(ends) in "".join(map("".join, page.rows))
             if metric["metric"] not in table:
-                assert name in ("undecided", "programmed") or metric["metric"] != summary.deciding
+                assert (
+                    name in ("undecided", "programmed", "guarded")
+                    or metric["metric"] != summary.deciding
+                )
                 continue
             assert value in table and "-".join(ends) in table
         if row["costs"]["total_seconds"] is not None and row["state"] == "measured":
@@ -160,3 +163,19 @@ def test_all_three_say_by_which_evidence_rungs_left_and_what_that_saved(name: st
         assert sentence in table and sentence in page
     assert data["race"]["departures"][0]["evidence"] in table
     assert Summary.from_json(json.loads(json.dumps(summary.as_json()))) == summary
+
+
+def test_all_three_say_what_was_forgotten_and_who_is_refused() -> None:
+    summary = summaries.ALL["guarded"]()
+    data, table = as_json(summary), " ".join(terminal(summary, 160).split())
+    page = Page(render_html(summary))
+    rows = ["|".join(cell.strip() for cell in row) for row in page.rows]
+    assert data["rungs"][-1]["forgetting"]["guards"][0]["drop"] == 0.3
+    assert "echo accuracy 100.0 before, 70.0 after, worse by 30.0" in table
+    assert "95 % interval 24.0 to 37.0, by 40.2 at most, allowed 10.0" in table
+    assert any("|200|100.0|70.0|30.0|24.0 to 37.0|40.2|10.0" in row for row in rows)
+    assert any("bits per byte|12 pieces|1.250|1.500|0.250|0.200 to 0.310|–|–" in r for r in rows)
+    for said in ("−30.0", "refused", "on echo it falls by 30.0 points"):
+        assert said in page.text
+    assert "−30.0 0" in table and "refused" in table
+    assert "forgetting" not in terminal(summaries.undecided())

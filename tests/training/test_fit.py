@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from stepladder.checkpoints import encode_pair, load_tokenizer, resolve
+from stepladder.checkpoints import encode_pair, load, load_tokenizer, resolve
 from stepladder.errors import TrainingError
 from stepladder.records import Prompt
 from stepladder.training import worker
@@ -242,3 +243,47 @@ def test_out_of_memory_says_what_to_lower(make_job, tmp_path, error):
     assert "batch_size is 1 already" in worker.explain(
         error, make_job(batch_size=1), WorkFolder(tmp_path)
     )
+
+
+def test_interpolated_weights_lie_between_the_base_and_the_tuned_ones(make_job, train, tmp_path):
+    job = make_job("full", epochs=1.0)
+    folders = {
+        share: train(replace(job, method=f"full(wise_ft={share})"), tmp_path / str(share)).folder
+        for share in (1.0, 0.25)
+    }
+    base, tuned, between = (
+        dict(load(checkpoint)[0].named_parameters())
+        for checkpoint in (job.checkpoint, *(resolve(str(f)) for f in folders.values()))
+    )
+    assert any(not torch.equal(base[name], tuned[name]) for name in base)
+    for name in base:
+        wanted = 0.75 * base[name] + 0.25 * tuned[name]
+        torch.testing.assert_close(between[name], wanted, rtol=1e-5, atol=1e-7)
+
+
+def test_an_adapter_is_scaled_by_the_same_number(make_job, train, tmp_path):
+    job = make_job("lora(rank=2)", epochs=1.0)
+    whole, half = (
+        train(replace(job, method=f"lora(rank=2, wise_ft={share})"), tmp_path / str(share)).folder
+        for share in (1.0, 0.5)
+    )
+    alphas = [
+        json.loads((folder / "adapter_config.json").read_text())["lora_alpha"]
+        for folder in (whole, half)
+    ]
+    assert alphas == [4, 2]
+    files = [(folder / "adapter_model.safetensors").read_bytes() for folder in (whole, half)]
+    assert files[0] == files[1]
+
+
+def test_the_log_says_how_many_rows_came_from_where(make_job, train, tmp_path):
+    job = make_job("lora(rank=2)", epochs=1.0)
+    build = train(replace(job, mixture={"songs": 3, "letters": 2}), tmp_path / "work")
+    assert build.log["mixture"] == {"songs": 3, "letters": 2}
+    (note,) = [note for note in build.log["notes"] if "other data" in note]
+    assert note == (
+        "trained on 13 rows of its own and 5 of other data (2 of letters, 3 of songs), 27.8 % of "
+        "the mixture"
+    )
+    plain = train(job, tmp_path / "plain")
+    assert not any("other data" in note for note in plain.log["notes"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
@@ -11,6 +13,7 @@ from stepladder.records import Endpoint
 from stepladder.report.units import DASH, size
 from stepladder.report.units import seconds as duration
 from stepladder.study.check import Foresight
+from stepladder.study.guards import trains
 from stepladder.study.plan import Plan
 
 _SHOWN_LEAKS = 5
@@ -32,6 +35,8 @@ def print_foresight(plan: Plan, foresight: Foresight, console: Console) -> None:
         console.print(Panel(body, title=f"test item {escape(shown.id)}", title_align="left"))
     console.print(_sensitivity(plan, foresight))
     _print_leakage(foresight, console)
+    for line in _guards(plan, foresight):
+        console.print(line, markup=False, highlight=False)
     console.print(
         "Predicted: tokens in and out, time, the memory of trainings (their tensors alone); the "
         f"total is at {plan.requests:,} requests.",
@@ -88,6 +93,33 @@ def _sensitivity(plan: Plan, foresight: Foresight) -> str:
         f"{among}, a difference of {100 * foresight.detectable:.0f} points of 100 {against} is "
         f"shown with a probability of 80 %, at the widest spread a measure can have; smaller ones "
         f"where answers spread less.{seen}"
+    )
+
+
+def _guards(plan: Plan, foresight: Foresight) -> Iterator[str]:
+    """What the guards can show, and what they will cost."""
+    guard = plan.task.guard
+    if guard is None:
+        return
+    rungs = [planned for planned in plan.rungs if trains(planned)]
+    if not rungs:
+        yield "Guards: no rung trains, so none is asked."
+        return
+    for each in foresight.guards:
+        least = "nothing" if each.least is None else f"no drop below {each.least:.1f} points"
+        allowed = "none is refused" if each.allowed is None else f"allowed {each.allowed:.1f}"
+        yield (
+            f"Guard {each.name}: {each.rung}, {each.items:,} items, which can show {least}; "
+            f"{allowed}."
+        )
+    items = sum(each.items for each in foresight.guards)
+    bases = len({planned.checkpoint for planned in rungs})
+    base = "the base" if bases == 1 else f"{bases} bases"
+    text = f" and {len(guard.text.pieces):,} pieces of text" if guard.text else ""
+    trainings = f"{len(rungs)} training{'s' * (len(rungs) > 1)}"
+    yield (
+        f"Guards cost {items:,} requests{text} to {base} once and to each of {trainings}: "
+        f"{items * (bases + len(rungs)):,} requests at most, beside those below."
     )
 
 

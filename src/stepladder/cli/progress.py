@@ -27,6 +27,7 @@ _LEFT = {
     "won": "decides the race",
     "missed": "out: misses the target",
     "worse": "out: worse",
+    "refused": "refused: a guard",
     "hopeless": "out: cannot reach the target",
     "left out": "not needed",
     "over": "not needed any more",

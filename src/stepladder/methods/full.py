@@ -30,6 +30,10 @@ class Full:
     """Rows an update."""
     patience: int = 2
     """Looks at dev without a lower loss before training stops; 0 never stops."""
+    replay: float = 0.0
+    """Share of the rows trained on that is other data, which the task names under `replay`."""
+    wise_ft: float = 1.0
+    """How far the weights go from the base (0) to the tuned ones (1): WiSE-FT's alpha."""
 
     fills: ClassVar[str | None] = None
     requires: ClassVar[Capabilities] = Capabilities(trains=True)
@@ -37,6 +41,7 @@ class Full:
 
     def __post_init__(self) -> None:
         tuning.check_fit("full", self.epochs, self.lr, self.batch_size, self.patience)
+        tuning.check_remedies("full", self.replay, self.wise_ft)
 
     def fit_settings(self) -> FitSettings:
         return tuning.fit_settings(self.epochs, self.lr, self.batch_size, self.patience)
@@ -53,6 +58,16 @@ class Full:
 
     def prepare(self, model: Any) -> Any:
         return model.requires_grad_(True)
+
+    def interpolate(self, model: Any, base: Any) -> None:
+        """(1 - alpha) * base + alpha * tuned, weight by weight. Wortsman et al., "Robust
+        fine-tuning of zero-shot models" (arXiv 2109.01903), equation 1."""
+        import torch
+
+        before = dict(base.named_parameters())
+        with torch.no_grad():
+            for name, tuned in model.named_parameters():
+                tuned.copy_(before[name].to(tuned).lerp(tuned, self.wise_ft))
 
     def save(self, model: Any, folder: Path) -> None:
         model.save_pretrained(str(folder))

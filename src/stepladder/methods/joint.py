@@ -20,10 +20,11 @@ from stepladder.checkpoints import BESIDE, fingerprint
 from stepladder.contracts import Workbench
 from stepladder.errors import RungError
 from stepladder.methods import tuning
+from stepladder.methods.rate_search import AUTO
 from stepladder.records import Adapter, Capabilities, Example, FitSettings
 from stepladder.training import JOINT_ORDER, Share, learning_rate
 
-_SHARED = ("epochs", "batch_size", "patience")
+_SHARED = ("epochs", "batch_size", "patience", "replay")
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ class Joint:
     @property
     def virtual_tokens(self) -> int:
         return sum(getattr(part, "virtual_tokens", 0) for part in self.parts)
+
+    @property
+    def replay(self) -> float:
+        share: float = self._shared("replay")
+        return share
 
     @property
     def epochs(self) -> float | None:
@@ -91,6 +97,12 @@ def joined(text: str, methods: Sequence[Any]) -> Joint:
             f"rung '{text}': its neighbouring trainings are one joint training, of full, lora and "
             "prompt-tuning, each once at most; make two rungs of it"
         )
+    kept = next((m for m in methods if getattr(m, "wise_ft", 1.0) != 1.0), None)
+    if kept is not None:
+        raise RungError(
+            f"rung '{text}': {tuning.NAMES[kept.share]} has wise_ft={kept.wise_ft}, which is for a "
+            "training by itself; leave it out"
+        )
     for name in _SHARED:
         given = _given(methods, name)
         if len(set(given.values())) > 1:
@@ -99,11 +111,11 @@ def joined(text: str, methods: Sequence[Any]) -> Joint:
                 f"rung '{text}': {told}, and they are one training; give it once, or both the same"
             )
     parts = tuple(sorted(methods, key=lambda method: JOINT_ORDER.index(method.share)))
-    searched = [tuning.NAMES[p.share] for p in parts[1:] if p.lr == tuning.AUTO]
+    searched = [tuning.NAMES[p.share] for p in parts[1:] if p.lr == AUTO]
     if searched:
         raise RungError(
-            f"rung '{text}': {searched[0]} has lr=auto beside {tuning.NAMES[parts[0].share]}, and a "
-            "joint training searches one rate alone; give it a number"
+            f"rung '{text}': {searched[0]} has lr=auto beside {tuning.NAMES[parts[0].share]}, and "
+            "a joint training searches one rate alone; give it a number"
         )
     return Joint(parts)
 

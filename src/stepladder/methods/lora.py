@@ -51,6 +51,10 @@ class Lora:
     """Rows an update."""
     patience: int = 2
     """Looks at dev without a lower loss before training stops; 0 never stops."""
+    replay: float = 0.0
+    """Share of the rows trained on that is other data, which the task names under `replay`."""
+    wise_ft: float = 1.0
+    """The trained adapter's output is scaled by this: between the base (0) and all of it (1)."""
 
     fills: ClassVar[str | None] = None
     requires: ClassVar[Capabilities] = Capabilities(trains=True)
@@ -66,6 +70,7 @@ class Lora:
         if not all(self._names()):
             raise RungError(f"lora: targets is '{self.targets}'; give all-linear or q_proj|v_proj")
         tuning.check_fit("lora", self.epochs, self.lr, self.batch_size, self.patience)
+        tuning.check_remedies("lora", self.replay, self.wise_ft)
 
     def fit_settings(self) -> FitSettings:
         return tuning.fit_settings(self.epochs, self.lr, self.batch_size, self.patience)
@@ -105,6 +110,7 @@ class Lora:
         for config in model.peft_config.values():
             # peft keeps them as a set, whose order differs from process to process.
             config.target_modules = sorted(config.target_modules)
+            config.lora_alpha *= self.wise_ft
         model.save_pretrained(str(folder), save_embedding_layers=False)
         (folder / "README.md").unlink(missing_ok=True)  # peft's form for a card, all blanks
 

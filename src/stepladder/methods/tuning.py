@@ -7,6 +7,7 @@ A method renders its training rows through the prompter that stands to its left 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple
@@ -29,6 +30,7 @@ from stepladder.records import (
     Endpoint,
     Example,
     FitSettings,
+    OtherRow,
     Prompt,
     TrainingJob,
 )
@@ -56,6 +58,39 @@ def check_fit(name: str, epochs: float | None, lr: Rate, batch_size: int, patien
         raise RungError(f"{name}: batch_size is {batch_size}; give 1 or more")
     if patience < 0:
         raise RungError(f"{name}: patience is {patience}; give 0 (never stop early) or more")
+
+
+def check_remedies(name: str, replay: float, wise_ft: float) -> None:
+    """Refuses shares that cannot be. Raises RungError."""
+    if not 0 <= replay < 1:
+        raise RungError(
+            f"{name}: replay is {replay:g}; give the share of other data in the mixture, from 0 to "
+            "below 1, such as 0.2"
+        )
+    if not 0 < wise_ft <= 1:
+        raise RungError(
+            f"{name}: wise_ft is {wise_ft:g}; give a number above 0 (the base) and at most 1 (all "
+            "that was tuned)"
+        )
+
+
+def others(method: Any, rows: int, pool: Sequence[OtherRow]) -> Sequence[OtherRow]:
+    """The first of the pool, as many as make the method's share of a mixture with so many rows of
+    the task's own. No row is taken twice: raises RungError where the pool is too small."""
+    share: float = getattr(method, "replay", 0.0)
+    wanted = round(rows * share / (1 - share))
+    if wanted and not pool:
+        raise RungError(
+            f"replay={share:g}: the task names no other data; give it a line replay: [FILE or "
+            "sample, ...]"
+        )
+    if wanted > len(pool):
+        most = math.floor(100 * len(pool) / (len(pool) + rows)) / 100
+        raise RungError(
+            f"replay={share:g} beside {rows:,} rows takes {wanted:,} rows of other data, and the "
+            f"task's replay has {len(pool):,}; name more there, or give at most {most:g}"
+        )
+    return pool[:wanted]
 
 
 def fit_settings(epochs: float | None, lr: Rate, batch_size: int, patience: int) -> FitSettings:
@@ -88,16 +123,18 @@ def train(
     pairs = _pairs(base, _learned(base, train))
     if not pairs:
         raise RungError(f"{name}: all training rows are shown and held apart; show fewer")
+    other = others(method, len(pairs), bench.replay)
     fit = settled_fit(method, len(pairs))
     if method.lr is None or method.lr == AUTO:
         fit = replace(fit, learning_rate=learning_rate(checkpoint, share))
     job = TrainingJob(
         method=described(name, _without_search(method)),
         checkpoint=checkpoint,
-        train=pairs,
+        train=(*pairs, *((row.prompt, row.answer) for row in other)),
         dev=_pairs(base, dev),
         fit=fit,
         seed=bench.seed,
+        mixture=dict(Counter(row.source for row in other)),
     )
     if method.lr == AUTO:
         check_search(len(job.dev))

@@ -29,6 +29,8 @@ _RUNG = 22
 _METRIC = 11
 _FIXED = 45
 """Columns of request, building, total and failures with what stands between them."""
+_GUARD = 9
+"""Columns of what the guards lost, where there are guards."""
 
 
 def print_table(summary: Summary, console: Console | None = None) -> None:
@@ -42,7 +44,8 @@ def print_table(summary: Summary, console: Console | None = None) -> None:
     view = look(summary)
     width = min(console.width, _WIDTH)
     longest = max((cell_len(row.name) for row in view.rows), default=0)
-    room = max(1, (width - min(longest, _RUNG) - _FIXED) // _METRIC)
+    fixed = _FIXED + _GUARD * view.guarded
+    room = max(1, (width - min(longest, _RUNG) - fixed) // _METRIC)
     console.print(Text(units.legible(summary.verdict.sentence), style="bold"), width=width)
     console.print()
     console.print(_table(view, view.metrics[:room], summary.requests), width=width)
@@ -59,18 +62,22 @@ def _table(view: View, metrics: tuple[MetricView, ...], requests: int) -> Table:
     table.add_column("a request", justify="right", no_wrap=True)
     table.add_column("building", justify="right", no_wrap=True)
     table.add_column(Text(f"{requests:,}\nrequests"), justify="right", no_wrap=True)
+    if view.guarded:
+        table.add_column("guards", justify="right", no_wrap=True)
     table.add_column("failures", justify="right")
     for row in view.rows:
-        table.add_row(*_cells(row, metrics), style="bold" if row.winner else "")
+        table.add_row(
+            *_cells(row, metrics, guarded=view.guarded), style="bold" if row.winner else ""
+        )
     return table
 
 
-def _cells(row: Row, metrics: tuple[MetricView, ...]) -> Iterator[Text]:
+def _cells(row: Row, metrics: tuple[MetricView, ...], *, guarded: bool) -> Iterator[Text]:
     yield Text(">" if row.winner else "")
     yield Text(row.name)
     if row.absence:
         yield Text("failed", style="red") if row.error else Text(row.absence.split(":")[0])
-        yield from (Text("") for _ in range(len(metrics) + 3))
+        yield from (Text("") for _ in range(len(metrics) + 3 + guarded))
         return
     for metric in metrics:
         score = row.scores.get(metric.name)
@@ -81,10 +88,22 @@ def _cells(row: Row, metrics: tuple[MetricView, ...]) -> Iterator[Text]:
                 cell.append(f"\nn = {score.n:,}", style="dim not bold")
         yield cell
     yield from (Text(row.costs[name]) for name in ("seconds", "build", "total"))
+    if guarded:
+        yield _guards(row)
     failures = Text(f"{row.failed:,}")
     if row.missing:
         failures.append(f"\n{row.missing:,} missing", style="red")
     yield failures
+
+
+def _guards(row: Row) -> Text:
+    """What the guard task that lost most lost, and whether that was too much."""
+    if row.forgetting is None:
+        return Text("")
+    cell = Text(row.forgetting.short)
+    if row.forgetting.refusal is not None:
+        cell.append("\nrefused", style="red")
+    return cell
 
 
 def _remarks(summary: Summary, view: View, left_out: tuple[MetricView, ...]) -> Iterator[Text]:
@@ -129,6 +148,8 @@ def _about(row: Row) -> Iterator[Text]:
     if row.programs is not None:
         fates = ", ".join(f"{n} {fate}" for fate, n in row.programs.fates.items())
         yield Text(units.legible(f"programs of {row.name}: {fates}"))
+    for line in row.forgetting.lines if row.forgetting else ():
+        yield Text(units.legible(f"guard of {row.name}: {line.sentence}"))
     if row.evidence is not None:
         yield Text(units.legible(f"{row.name}: {_evidence(row.evidence)}"))
     for note in row.notes:

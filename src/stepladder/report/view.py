@@ -13,6 +13,7 @@ from stepladder.records import Score
 from stepladder.report import units
 from stepladder.report.costs import known_cost, money
 from stepladder.report.evidence import EvidenceView, look_at
+from stepladder.report.forgetting import ForgettingView, look_at_guards
 from stepladder.study.summary import Programs, RungSummary, Summary
 
 KINDS = {
@@ -20,6 +21,7 @@ KINDS = {
     "not-reached": "target missed by every rung",
     "good-enough": "good enough",
     "undecided": "undecided",
+    "refused": "every rung refused",
     "unfinished": "not finished",
 }
 _ABSENCE = {
@@ -64,6 +66,8 @@ class Row:
     notes: tuple[str, ...]
     programs: ProgramsView | None
     """None for a rung that runs none."""
+    forgetting: ForgettingView | None
+    """None for a rung that trains nothing, or where there are no guards."""
     evidence: EvidenceView | None
     """None where no rung of the study is shown evidence."""
 
@@ -108,6 +112,8 @@ class View:
     """How many test items the deciding metric is over."""
     bounded: bool
     """Whether any rung has anytime-valid bounds."""
+    guarded: bool
+    """Whether any rung was held against guards."""
     priced: bool
     race: tuple[str, ...]
     """How the rungs left the race, a sentence each, and what that saved."""
@@ -134,6 +140,7 @@ def look(summary: Summary) -> View:
         margin=_on_scale(summary.margin, times),
         sample=" or ".join(f"{n:,}" for n in ns) if ns else units.DASH,
         bounded=any(row.bounds != units.DASH for row in rows),
+        guarded=any(row.forgetting is not None for row in rows),
         priced=bool(summary.prices),
         race=_race(summary),
     )
@@ -196,6 +203,7 @@ def _row(number: int, rung: RungSummary, summary: Summary) -> Row:
         costs=_costs(rung, summary),
         notes=rung.notes,
         programs=_programs(rung.programs) if rung.programs else None,
+        forgetting=look_at_guards(rung.forgetting) if rung.forgetting else None,
         evidence=look_at(rung.grounded, score.times) if rung.grounded and score else None,
     )
 

@@ -3,7 +3,8 @@
 Nothing here knows what a rung, a metric or a prompt is.
 
 - `mean_bound` (betting) and `corpus_bound` (jackknife) carry the verdict;
-- `target_level` and `margin_level` share one error probability among a study's claims;
+- `target_level`, `margin_level` and `guard_level` share one error probability among a study's
+  claims;
 - `detectable_difference` and `items_needed` predict what so many items can show;
 - `confidence_interval`, `approximate_randomisation` and `holm` describe.
 """
@@ -16,6 +17,7 @@ from stepladder.statistics.levels import (
     WORST_SD,
     Bound,
     detectable_difference,
+    guard_level,
     items_needed,
     margin_level,
     share_limit,
@@ -38,6 +40,7 @@ __all__ = [
     "confidence_interval",
     "corpus_bound",
     "detectable_difference",
+    "guard_level",
     "holm",
     "items_needed",
     "jackknife",

@@ -37,6 +37,15 @@ def margin_level(rungs: int, alpha: float = 0.05) -> float:
     return alpha / max(rungs * (rungs - 1), 1)
 
 
+def guard_level(rungs: int, guards: int, alpha: float = 0.05) -> float:
+    """The level of the bound on one rung's drop on one guard task: alpha / (K G). That a rung is
+    good enough and forgets nothing is claimed only where every part of it is shown, so it is wrong
+    with probability at most the largest level of a part (Berger 1982, "Multiparameter Hypothesis
+    Testing and Acceptance Sampling", Technometrics 24), alpha / K, and K rungs with alpha. G makes
+    all the bounds in the table hold together."""
+    return alpha / max(rungs * guards, 1)
+
+
 def detectable_difference(
     n: int,
     *,

@@ -16,6 +16,7 @@ from stepladder.records import (
     Example,
     HeadJob,
     Json,
+    OtherRow,
     TrainingJob,
     Trial,
     content_hash,
@@ -41,9 +42,11 @@ class StudyBench:
         examiner: DevExaminer,
         dtype: str = "float32",
         knowledge: KnowledgeSource | None = None,
+        replay: Sequence[OtherRow] = (),
     ) -> None:
         """`dtype` is what features are computed in, as answers are."""
         self.seed = seed
+        self.replay = replay
         self.knowledge = knowledge
         self._dtype = dtype
         self._examiner = examiner

@@ -29,6 +29,7 @@ from stepladder.statistics import (
 )
 from stepladder.study.climb import base_adaptation, fit_to_context
 from stepladder.study.grounding import leak_into_knowledge
+from stepladder.study.guards import GuardForesight, check_guards, foresee_guards, trains
 from stepladder.study.labels import refuse_unwritable
 from stepladder.study.plan import Plan, PlannedRung
 from stepladder.study.predict import (
@@ -71,10 +72,14 @@ class Foresight:
     """How tokens were counted."""
     endpoints: tuple[Endpoint, ...]
     """As they were found."""
+    guards: tuple[GuardForesight, ...] = ()
+    """The guard tasks; empty where no rung trains, since nothing else is held against them."""
 
 
 def foresee(plan: Plan, ledger: str | Path) -> Foresight:
-    """Looks at a plan. Reads the ledger where there is one; writes nothing."""
+    """Looks at a plan. Reads the ledger where there is one; writes nothing. Raises what a study of
+    it would refuse."""
+    check_guards(plan)
     task = plan.task
     events, decided = _from_ledger(ledger, task)
     first = next((p.checkpoint for p in plan.rungs if p.checkpoint is not None), None)
@@ -104,6 +109,7 @@ def foresee(plan: Plan, ledger: str | Path) -> Foresight:
         decided=decided,
         counted=counted,
         endpoints=plan.endpoints,
+        guards=foresee_guards(plan) if any(map(trains, plan.rungs)) else (),
     )
 
 

@@ -43,9 +43,11 @@ from stepladder.records import (
 from stepladder.retrieval import is_index
 from stepladder.study.bench import StudyBench
 from stepladder.study.dev import DevExaminer, choice_of
+from stepladder.study.forgetting import Forgetting
 from stepladder.study.labels import refuse_unwritable
 from stepladder.study.plan import Plan, PlannedRung
 from stepladder.study.recorded import RecordedEngine
+from stepladder.study.replay import replay_rows
 from stepladder.study.watch import Watcher
 from stepladder.tasks import OutputsRung, Task, read_outputs
 
@@ -87,6 +89,8 @@ class Climbed:
     """Settings that were tried on dev before it was built."""
     halted: bool = False
     """The machine failed while it was asked: all that it has not answered is owed."""
+    forgetting: Forgetting | None = None
+    """What its training did to the guards; None where there was none, or no guard."""
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -129,6 +133,7 @@ class Climber:
             examiner=DevExaminer(plan.task, self.engine, watcher),
             dtype=plan.dtype,
             knowledge=plan.task.knowledge,
+            replay=replay_rows(plan.task),
         )
 
     @property
@@ -173,6 +178,10 @@ class Climber:
         kept = self._kept(planned.name, adaptation.checkpoint)
         evidence = adaptation.prompter.evidence
         return Climbed(planned, kept, build, notes, trials=trials, evidence=evidence)
+
+    def built(self, rung: str) -> Model:
+        """The checkpoint of a rung that was entered and could be built."""
+        return self._adaptations[rung].checkpoint
 
     def ask(self, climbed: Climbed, queries: Sequence[Query]) -> Climbed:
         """The rung with these queries answered; it is halted where the machine does not answer."""

@@ -221,6 +221,7 @@ def _row(
         )
         if graded.items
         else None,
+        forgetting=climbed.forgetting,
         trials=climbed.trials,
     )
 
@@ -250,7 +251,11 @@ def _crossover(outcome: Outcome, metric: Metric) -> Crossover | None:
     """Between the two best rungs of known cost (by the items that all rungs answered): from which
     traffic on the other one is cheaper."""
     sign = 1 if metric.better == "higher" else -1
-    measured = [(g, g.measured) for g in outcome.graded if g.measured is not None]
+    measured = [
+        (g, g.measured)
+        for g in outcome.graded
+        if g.measured is not None and g.measured.refused is None
+    ]
     common = min((len(m.statistics) for _, m in measured), default=0)
     known = []
     for g, rows in measured:

@@ -8,11 +8,13 @@ contest.graded(), contest.race.departures
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from stepladder.contracts import Metric
 from stepladder.study.climb import Climbed, Climber
 from stepladder.study.evidence import Measured
 from stepladder.study.grade import Graded, Grader
+from stepladder.study.guards import Guards, trains
 from stepladder.study.plan import Plan, PlannedRung
 from stepladder.study.race import Course, Race, Rules, Runner
 from stepladder.study.shards import shard_ends
@@ -32,9 +34,15 @@ class Contest:
     """One race over the rungs of a plan."""
 
     def __init__(
-        self, plan: Plan, order: Sequence[PlannedRung], climber: Climber, grader: Grader
+        self,
+        plan: Plan,
+        order: Sequence[PlannedRung],
+        climber: Climber,
+        grader: Grader,
+        guards: Guards | None = None,
     ) -> None:
         """`order` is that of predicted cost."""
+        self._guards = guards
         self._plan = plan
         self._climber = climber
         self._grader = grader
@@ -76,7 +84,7 @@ class Contest:
         return self._grader.grade(climbed, 0 if measured is None else len(measured.statistics))
 
     def _advance(self, name: str, until: int) -> Measured | None:
-        climbed = self._climbed.get(name) or self._climber.enter(self._planned[name])
+        climbed = self._climbed.get(name) or self._enter(self._planned[name])
         self._climbed[name] = climbed
         if climbed.error is not None:
             return None
@@ -84,6 +92,15 @@ class Contest:
         climbed = self._climbed[name] = self._climber.ask(climbed, queries)
         asked = self._grader.extent.items if climbed.halted else until
         return self._grader.measure(climbed, asked)
+
+    def _enter(self, planned: PlannedRung) -> Climbed:
+        """Builds it; what was trained is held against the guards at once, so that a rung that is
+        refused is asked no more than its first shard."""
+        climbed = self._climber.enter(planned)
+        if self._guards is None or climbed.error is not None or not trains(planned):
+            return climbed
+        trained = self._climber.built(planned.name)
+        return replace(climbed, forgetting=self._guards.look(planned, trained))
 
     def _tell(self, departure: Departure) -> None:
         items = self._grader.extent.items

@@ -51,6 +51,8 @@ class Measured:
     """Seconds in total at the user's traffic; None is unknown."""
     groups: NDArray[np.generic] | None = None
     """A label an item, where items of one label are not independent."""
+    refused: str | None = None
+    """Why it may not be the answer, whatever it scores: what it was trained on made it forget."""
 
     @property
     def missing(self) -> int:

@@ -74,6 +74,7 @@ class Grader:
             best=best if missing else worst,
             cost=cost_of(_first(climbed, items)).total_seconds(self._requests),
             groups=None if self.groups is None else self.groups[:asked],
+            refused=climbed.forgetting.refusal if climbed.forgetting else None,
         )
 
     def grade(self, climbed: Climbed, asked: int) -> Graded:

@@ -18,7 +18,7 @@ from stepladder.adaptation import Adaptation, Prompter
 from stepladder.contracts import TrainingMethod
 from stepladder.ledger import Event
 from stepladder.methods import Rung
-from stepladder.methods.tuning import Work, check_rows, work_of
+from stepladder.methods.tuning import Work, check_rows, others, work_of
 from stepladder.records import (
     Build,
     Endpoint,
@@ -26,6 +26,7 @@ from stepladder.records import (
     HeadJob,
     Json,
     Model,
+    OtherRow,
     Prompt,
     Score,
     TrainingJob,
@@ -34,6 +35,7 @@ from stepladder.records import (
 )
 from stepladder.study.climb import Climbed, base_adaptation, virtual_tokens_to_come
 from stepladder.study.plan import Plan, PlannedRung
+from stepladder.study.replay import replay_rows
 from stepladder.tasks import OutputsRung, Task
 
 CountTokens = Callable[[Model, Sequence[Prompt]], list[int]]
@@ -170,8 +172,8 @@ def predict(
         if memory_of is not None and training.job is not None:
             peaks.append(memory_of(training.job))
         work = training.work
-        rows = len(task.train) * work.epochs
-        tokens = rows * (mean(count(checkpoint, training.prompts)) + answer_tokens)
+        tokens = mean(count(checkpoint, training.prompts)) + answer_tokens
+        tokens *= training.rows * work.epochs
         build_seconds += work.trainings * TRAINING_START + 6 * parameters * tokens / speed.training
     known = [peak for peak in peaks if peak is not None]
     seconds = 2 * parameters * (tokens_in + tokens_out) / speed.answering
@@ -220,6 +222,8 @@ def _answer_tokens(
 
 
 class DryTraining(NamedTuple):
+    rows: int
+    """Of the mixture."""
     work: Work
     prompts: list[Prompt]
     """Some of those that it would train on."""
@@ -250,6 +254,7 @@ class _NoTraining:
 
     def __init__(self, task: Task) -> None:
         self.seed = task.seed
+        self.replay: Sequence[OtherRow] = replay_rows(task) if task.replay else ()
         self.knowledge = task.knowledge
         self.job: TrainingJob | None = None
         self.head: HeadJob | None = None
@@ -312,7 +317,8 @@ def dry_run(
             if with_job:  # which renders every row
                 with suppress(_Kept):
                     method.adapt(adaptation, task.train, task.dev, bench)
-            trainings.append(DryTraining(work, rendered(task.train), bench.job))
+            mixture = len(task.train) + len(others(trainer, len(task.train), bench.replay))
+            trainings.append(DryTraining(mixture, work, rendered(task.train), bench.job))
     prompts = rendered(task.test)
     noted = (*notes, *bench.notes)
     return DryRun(prompts, tuple(trainings), adaptation, noted, bench.head, tuple(bench.trials))

@@ -161,13 +161,19 @@ class Race:
         """
         for end in self._course.ends:
             found = self._advance(runner, end)
-            if found is None:
+            if found is None or self._refused(found):
                 return False
             kind = self._standing(found, target)
             if kind is not None and not (kind == "hopeless" and patient):
                 self._leave(runner.name, kind, self._about_target(found, target, kind))
                 return kind == "won"
         return False
+
+    def _refused(self, rung: Measured) -> bool:
+        """Whether it may not be the answer; then it leaves, whatever it would reach."""
+        if rung.refused is not None and rung.name not in self.departures:
+            self._leave(rung.name, "refused", rung.refused)
+        return rung.refused is not None
 
     def _standing(self, rung: Measured, target: float) -> DepartureKind | None:
         evidence = Evidence(self._rules.metric, [rung], self._course.extent)
@@ -197,7 +203,11 @@ class Race:
     def _return_to_the_hopeless(self, target: float) -> None:
         """Where all others are shown to miss the target, the rungs that were left because they
         could not reach it are asked on: that no rung reaches it is a claim worth having."""
-        kinds = {name: self._standing(rung, target) for name, rung in self.measured.items()}
+        kinds = {
+            name: self._standing(rung, target)
+            for name, rung in self.measured.items()
+            if rung.refused is None
+        }
         if "hopeless" not in kinds.values() or set(kinds.values()) - {"hopeless", "missed"}:
             return
         for runner in self._runners:
@@ -214,7 +224,8 @@ class Race:
             live = self._live()
             for runner in self._visiting(live):
                 self._advance(runner, end)
-            measured = [self.measured[r.name] for r in live if r.name in self.measured]
+            asked = [self.measured[r.name] for r in live if r.name in self.measured]
+            measured = [rung for rung in asked if not self._refused(rung)]
             if len(measured) > 1:  # whoever is alone for want of others is asked to the end
                 evidence = Evidence(self._rules.metric, measured, self._course.extent)
                 self._drop_the_worse(evidence, measured)

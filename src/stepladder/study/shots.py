@@ -14,7 +14,7 @@ of every draw.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Literal
@@ -156,6 +156,7 @@ def plan_shots(
         tuned = None
     elif tuned is not None:
         rungs.append(tuned)
+    task = replace(task, guard=None)  # how many demonstrations, and not what is forgotten
     study = Study(task, found, rungs, requests=requests, go_on=True, ledger=ledger)
     return ShotsPlan(study, found, counts, draws, tuned)
 

@@ -19,6 +19,7 @@ from stepladder.study.climb import Climber, OpenEngine
 from stepladder.study.conclude import Draft, Outcome, conclude
 from stepladder.study.contest import Contest
 from stepladder.study.grade import Graded, Grader
+from stepladder.study.guards import Guards, check_guards
 from stepladder.study.plan import Plan, PlannedRung, make_plan
 from stepladder.study.predict import cost_order, dry_run, predict, rate_event
 from stepladder.study.provenance import origin
@@ -60,6 +61,7 @@ class Study:
         for planned in self.plan.rungs:
             if isinstance(planned.rung, Rung) and planned.checkpoint is not None:
                 dry_run(planned.rung, task, planned.checkpoint, rows=1)
+        check_guards(self.plan)
         if task.knowledge is not None and task.knowledge.nli is not None:
             open_entailment(task.knowledge.nli)  # refused now rather than when all is answered
         self.name = _study_name(name, self.plan)
@@ -79,7 +81,9 @@ class Study:
             started = time.monotonic()
             climber = Climber(self.plan, log, watcher, open_engine)
             grader = Grader(self.plan.task, self.plan.requests)
-            contest = Contest(self.plan, order, climber, grader)
+            guarded = self.plan.task.guard is not None
+            guards = Guards(self.plan, climber.engine, log, watcher) if guarded else None
+            contest = Contest(self.plan, order, climber, grader, guards)
 
             splits: dict[str, Split | None] = {}
 

@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal, get_args
 
 from stepladder.records import Cost, Json, ProgramRun, Score, Trial, trial_from_json
+from stepladder.study.forgetting import Forgetting, forgetting_from_json
 
-VerdictKind = Literal["reached", "not-reached", "good-enough", "undecided", "unfinished"]
-DepartureKind = Literal["won", "missed", "worse", "hopeless", "left out", "over"]
+VerdictKind = Literal["reached", "not-reached", "good-enough", "undecided", "refused", "unfinished"]
+DepartureKind = Literal["won", "missed", "worse", "refused", "hopeless", "left out", "over"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,8 @@ class Verdict:
     kind: VerdictKind
     """`reached`: the cheapest rung shown to reach the target. `good-enough`: the cheapest shown to
     be within the margin of every other. `not-reached`: every rung is shown to miss the target.
-    `undecided`: the items do not settle it. `unfinished`: the study is still under way, or was
+    `undecided`: the items do not settle it. `refused`: no rung that was measured is shown to keep
+    what the guard tasks ask for. `unfinished`: the study is still under way, or was
     stopped; its numbers are partial."""
     rung: str | None
     """The winner."""
@@ -157,6 +159,8 @@ class RungSummary:
     """The first test item's prompt as rendered for the model."""
     programs: Programs | None = None
     """What became of its programs; None for a rung that runs none."""
+    forgetting: Forgetting | None = None
+    """None for a rung that trains nothing, and where the task has no guards."""
     grounded: Grounded | None = None
     """None where no rung of the study is shown evidence."""
     trials: tuple[Trial, ...] = ()
@@ -188,7 +192,8 @@ class Departure:
     rung: str
     kind: DepartureKind
     """`won`: it settled the race. `missed`: shown to miss the target. `worse`: shown to be worse
-    than another by more than the margin. `hopeless`: its remaining items could not make it reach
+    than another by more than the margin. `refused`: not shown to stay within `max_drop` on a guard
+    task. `hopeless`: its remaining items could not make it reach
     the target any more. `left out`: never asked. `over`: asked no further, since the race was
     settled. The last three claim nothing about the rung."""
     items: int
@@ -204,6 +209,7 @@ class Departure:
             "won": "decided the race",
             "missed": "left",
             "worse": "left",
+            "refused": "was refused",
             "hopeless": "was asked no further",
             "over": "was asked no further",
         }[self.kind]
@@ -326,6 +332,8 @@ def _rung(data: Json) -> RungSummary:
     fields["cost"] = Cost(**data["cost"])
     programs = data.get("programs")
     fields["programs"] = Programs(**programs) if programs else None
+    forgetting = data.get("forgetting")
+    fields["forgetting"] = forgetting_from_json(forgetting) if forgetting else None
     grounded = data.get("grounded")
     fields["grounded"] = _grounded(grounded) if grounded else None
     fields["trials"] = tuple(trial_from_json(row) for row in data.get("trials", ()))

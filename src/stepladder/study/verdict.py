@@ -13,6 +13,9 @@ who is within the margin of the better one is ahead of the worse one.
 Rungs may have answered only the first of the items; bounds hold at any stop, and a difference is
 taken over the items that both answered.
 
+A rung that is not shown to stay within `max_drop` on every guard task is refused (rule 3): it is
+out of the comparison, and the sentence says why. It still counts in K.
+
 Of the rungs that pass, the cheapest at the user's traffic wins. Answers that the machine owes count
 once at the metric's worst and once at its best; where that changes the outcome, nothing is decided.
 
@@ -66,6 +69,8 @@ class _Case:
     alpha: float
     ranges: Mapping[str, Mapping[View, tuple[float, float]]]
     """Lower and upper bound of each rung, turned so that more is better."""
+    refused: Sequence[Measured] = ()
+    """Rungs that were measured and may not be the answer."""
 
     @property
     def missing(self) -> int:
@@ -100,6 +105,10 @@ class _Case:
             f"({self.size(items)})"
         )
 
+    def with_refusals(self, sentence: str) -> str:
+        """The sentence, and why rungs were refused."""
+        return " ".join([sentence, *(f"{r.name} is refused: {r.refused}." for r in self.refused)])
+
     @property
     def most(self) -> int:
         """Items of the rung that answered most."""
@@ -131,23 +140,30 @@ def decide(
     level = target_level(family, alpha)
     ranges = {rung.name: _ranges(evidence, rung, level) for rung in rungs}
     line = target if target is not None else margin if margin is not None else 1.0 / metric.times
-    case = _Case(rungs, evidence, Wording(metric, line), family, alpha, ranges)
+    free = [rung for rung in rungs if rung.refused is None]
+    refused = [rung for rung in rungs if rung.refused is not None]
+    case = _Case(free, evidence, Wording(metric, line), family, alpha, ranges, refused)
+    bounds = {name: _own_scale(case, name) for name in ranges}
+    if not free:
+        return Decision(Verdict("refused", None, _none_left(case), alpha), bounds)
     rule: _Target | _Margin = _Target(case, line) if target is not None else _Margin(case, line)
     worst = rule.outcome("worst")
     best = rule.outcome("best") if case.missing else worst
-    notes = [f"Costs are compared at {requests:,} requests."] if len(rungs) > 1 else []
+    notes = [f"Costs are compared at {requests:,} requests."] if len(free) > 1 else []
     if not metric.mean:
         notes.append(
             f"{metric.name} is no mean of its items: its bounds rest on a normal approximation."
         )
     if not worst.same(best):
-        verdict = Verdict("undecided", None, _owed(case, worst, best), alpha, None, tuple(notes))
+        sentence = case.with_refusals(_owed(case, worst, best))
+        verdict = Verdict("undecided", None, sentence, alpha, None, tuple(notes))
     else:
         sentence, more = rule.say(worst)
         name = worst.winner.name if worst.winner else None
         notes += _about_costs(worst)
+        sentence = case.with_refusals(sentence)
         verdict = Verdict(worst.kind, name, sentence, alpha, more, tuple(notes))
-    return Decision(verdict, {name: _own_scale(case, name) for name in ranges})
+    return Decision(verdict, bounds)
 
 
 class _Target:
@@ -179,8 +195,10 @@ class _Target:
             values = f"{case.value(rung)}, {lower}, {case.surety(len(rung.statistics))}"
             return f"{rung.name} {role} to reach {self._named}: {values}.", None
         if outcome.kind == "not-reached":
-            whom = "No rung" if len(case.rungs) == case.family else "None of the rungs measured"
-            upper = case.wording.at_most(max(r["best"][1] for r in case.ranges.values()))
+            whole = len(case.rungs) + len(case.refused) == case.family
+            other = "other " if case.refused else ""
+            whom = f"No {other}rung" if whole else f"None of the {other}rungs measured"
+            upper = case.wording.at_most(max(case.ranges[r.name]["best"][1] for r in case.rungs))
             values = f"the best, {best.name}, is at {case.value(best)}; all are {upper}"
             return f"{whom} reaches {self._named}: {values}, {case.surety(case.most)}.", None
         more = self._more()
@@ -259,6 +277,7 @@ class _Margin:
             value = f"{metric} {case.value(rung)}"
             if not others:
                 which = "only rung" if case.family == 1 else "only rung that could be measured"
+                which = "only rung that is not refused" if case.refused else which
                 lower = case.wording.at_least(case.ranges[rung.name]["worst"][0])
                 surety = case.surety(len(rung.statistics))
                 return f"{rung.name} is the {which}: {value}, {lower}, {surety}.", None
@@ -324,6 +343,11 @@ def _about_costs(outcome: _Outcome) -> list[str]:
     if outcome.winner.cost is None:
         return [f"The cost of {listed(unknown)} is unknown, so none is called the cheapest."]
     return [f"{listed(unknown)} passed as well, at an unknown cost."]
+
+
+def _none_left(case: _Case) -> str:
+    which = "The rung" if case.family == 1 else "Every rung that was measured"
+    return case.with_refusals(f"{which} is refused, so none is named.")
 
 
 def _owed(case: _Case, worst: _Outcome, best: _Outcome) -> str:

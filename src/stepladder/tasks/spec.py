@@ -17,7 +17,9 @@ from typing import Any
 from stepladder import registry
 from stepladder.errors import MetricError, SamplingError, TaskError, nearest_name
 from stepladder.records import Sampling
+from stepladder.tasks.elsewhere import NamedFile, find_file
 from stepladder.tasks.fields import Template
+from stepladder.tasks.guard import GuardSpec, read_guard
 from stepladder.tasks.hub import HubData
 from stepladder.tasks.knowledge import KnowledgeSource, find_knowledge
 from stepladder.tasks.outputs import OutputsRung, outputs_file
@@ -78,6 +80,9 @@ class TaskSpec:
     programs: str | None = None
     """The field with a program that comes to the answer; without it they are made from the
     calculator marks of the references, where there are any."""
+    guard: GuardSpec | None = None
+    replay: tuple[NamedFile, ...] = ()
+    """Task files and plain texts."""
     knowledge: KnowledgeSource | None = None
 
 
@@ -110,6 +115,8 @@ def read_spec(
         rungs=_rungs(section, folder),
         prices=_prices(section),
         programs=section.text("programs"),
+        guard=read_guard(section.section("guard"), folder),
+        replay=_replay(section, folder),
         knowledge=_knowledge(section, folder),
     )
     section.finish()
@@ -272,6 +279,11 @@ def _prices(section: Section) -> dict[str, float]:
     given = {key: price for key in PRICES if (price := prices.number(key)) is not None}
     prices.finish()
     return given
+
+
+def _replay(section: Section, folder: Path) -> tuple[NamedFile, ...]:
+    where = f"{section.where}: replay"
+    return tuple(find_file(name, folder, where) for name in section.texts("replay"))
 
 
 def _rungs(section: Section, folder: Path) -> tuple[str | OutputsRung, ...]:

@@ -13,10 +13,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from stepladder.errors import TaskError
+from stepladder.errors import MetricError, SamplingError, TaskError
 from stepladder.records import Example, Sampling, content_hash
+from stepladder.tasks.elsewhere import NamedFile, PlainText, read_text
 from stepladder.tasks.examples import read_examples
 from stepladder.tasks.files import SUFFIXES, Row, Source, read_source
+from stepladder.tasks.guard import Guard, GuardSpec, GuardTask
 from stepladder.tasks.hub import HubData, read_hub
 from stepladder.tasks.knowledge import KnowledgeSource, find_knowledge
 from stepladder.tasks.outputs import OutputsRung
@@ -51,6 +53,10 @@ class Task:
     """What was decided about the rows, for people to read."""
     path: Path | None = None
     """The task file, where there is one."""
+    guard: Guard | None = None
+    """What a training must not make it forget."""
+    replay: tuple[Task | PlainText, ...] = ()
+    """Other data that a training may mix in: the train rows of tasks, and plain texts."""
     knowledge: KnowledgeSource | None = None
     """The documents that answers may rest on."""
 
@@ -62,9 +68,12 @@ class Task:
     @cached_property
     def fingerprint(self) -> str:
         """Content hash of what decides a result: rows, instruction, labels, metrics, target,
-        margin, sampling, seed and knowledge. Name, notes, prices and rungs are left out."""
+        margin, sampling, seed, knowledge, guards and what is replayed. Name, notes, prices and
+        rungs are left out."""
         settings: list[Any] = [self.instruction, self.labels, self.metrics, self.margin, self.seed]
         settings += [self.target and asdict(self.target), self.sampling.as_json()]
+        settings += [{"guard": self.guard.fingerprint}] if self.guard else []
+        settings += [{"replay": [_print(source) for source in self.replay]}] if self.replay else []
         known = [self.knowledge.fingerprint] if self.knowledge else []
         splits = (self.split_fingerprint(split) for split in SPLITS)
         return content_hash([settings, *splits, *known])
@@ -97,13 +106,18 @@ class Task:
         Raises TaskError (or MetricError, SamplingError) with one line that names the file and the
         key, row or field; MissingExtraError where hub or Parquet data need a library.
         """
-        path = Path(path)
+        return cls._load(Path(path))
+
+    @classmethod
+    def _load(cls, path: Path, *, alone: bool = False) -> Task:
+        """`alone`: without what it names beside itself, so that two tasks may name each other."""
         if path.name.lower().removesuffix(".gz").endswith(SUFFIXES):
             raise TaskError(
                 f"{path}: is data, not a task file; write one for it with: stepladder init {path}"
             )
         spec = read_spec(read_yaml(path), str(path), path.parent)
-        return _task(spec, _sources(spec), path)
+        task = _task(spec, _sources(spec), path)
+        return task if alone else _with_others(task, spec)
 
     @classmethod
     def from_rows(
@@ -131,7 +145,7 @@ class Task:
             if not source.rows:
                 raise TaskError(f"{source.name}: holds no rows")
         spec = read_spec({"name": "task", **settings}, "task", Path(), rows=True)
-        return _task(spec, sources, None)
+        return _with_others(_task(spec, sources, None), spec)
 
 
 def _sources(spec: TaskSpec) -> dict[str, Source]:
@@ -142,6 +156,49 @@ def _sources(spec: TaskSpec) -> dict[str, Source]:
             return {split: read_source(file, names[split]) for split, file in files.items()}
         case None:
             raise TaskError(f"{spec.where}: data: a file is expected, nothing came")
+
+
+def _with_others(task: Task, spec: TaskSpec) -> Task:
+    """The task with the guards and the data to replay that its file names."""
+    guard = _guard(spec.guard, spec.where) if spec.guard else None
+    return replace(task, guard=guard, replay=_replay(spec))
+
+
+def _replay(spec: TaskSpec) -> tuple[Task | PlainText, ...]:
+    where, held = f"{spec.where}: replay", spec.guard.text if spec.guard else None
+    sources: list[Task | PlainText] = []
+    for file in spec.replay:
+        if held is not None and file.path.resolve() == held.path.resolve():
+            raise TaskError(f"{where}: {file.name}: is the held-out text of guard; give another")
+        sources.append(_named(file, where) if file.is_task else read_text(file, where))
+    return tuple(sources)
+
+
+def _print(source: Task | PlainText) -> str:
+    if isinstance(source, PlainText):
+        return content_hash(source.pieces)
+    return content_hash([source.instruction, source.labels, source.split_fingerprint("train")])
+
+
+def _guard(spec: GuardSpec, where: str) -> Guard:
+    """The guard tasks with their rows. Their own mistakes are told as this task's."""
+    tasks = tuple(
+        GuardTask(_named(entry.file, f"{where}: guard"), entry.max_drop, entry.rung)
+        for entry in spec.entries
+    )
+    names = [guard.task.name for guard in tasks]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise TaskError(f"{where}: guard: two tasks are named '{twice}'; leave one out")
+    text = None if spec.text is None else read_text(spec.text, f"{where}: guard: text")
+    return Guard(tasks, text)
+
+
+def _named(file: NamedFile, where: str) -> Task:
+    try:
+        return Task._load(file.path, alone=True)
+    except (TaskError, MetricError, SamplingError) as error:
+        raise type(error)(f"{where}: {file.name}: {error}") from None
 
 
 def _task(spec: TaskSpec, sources: Mapping[str, Source], path: Path | None) -> Task:

@@ -97,7 +97,7 @@ def fit(
     set_seed(job.seed)
     model = method.prepare(model)
     if isinstance(method, BeginsFromText):
-        method.begin(model, _common(train.rows))
+        method.begin(model, _common(_own(train, job)))
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     caches = getattr(model.config, "use_cache", True)
     args = _arguments(job, work, plan, precision, dev=bool(dev.rows))
@@ -229,7 +229,9 @@ def _log(job: TrainingJob, work: WorkFolder, plan: _Plan, train: Encoded, dev: E
     dev_losses = [[h["step"], round(h["eval_loss"], 5)] for h in history if "eval_loss" in h]
     return {
         "rows": {"train": len(train.rows), "dev": len(dev.rows)},
+        "mixture": dict(job.mixture),
         "notes": [
+            *_mixed(job),
             *_left_out(job, "train", train),
             *_left_out(job, "dev", dev),
             *_no_better(job, work.settled().get("dev_loss_before"), dev_losses),
@@ -248,6 +250,25 @@ def _log(job: TrainingJob, work: WorkFolder, plan: _Plan, train: Encoded, dev: E
         "dev_losses": dev_losses,
         **work.settled(),
     }
+
+
+def _own(train: Encoded, job: TrainingJob) -> Sequence[Row]:
+    """The rows that are the task's own; those of other data stand behind them."""
+    own = len(job.train) - sum(job.mixture.values())
+    return train.rows[: own - sum(place < own for place in train.too_long)]
+
+
+def _mixed(job: TrainingJob) -> list[str]:
+    """How many rows came from where, where not all were the task's own."""
+    others = sum(job.mixture.values())
+    if not others:
+        return []
+    named = ", ".join(f"{rows:,} of {source}" for source, rows in sorted(job.mixture.items()))
+    share = 100 * others / len(job.train)
+    return [
+        f"trained on {len(job.train) - others:,} rows of its own and {others:,} of other data "
+        f"({named}), {share:.1f} % of the mixture"
+    ]
 
 
 def _left_out(job: TrainingJob, split: str, encoded: Encoded) -> list[str]:

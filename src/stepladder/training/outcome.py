@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stepladder.checkpoints import fingerprint
+from stepladder.checkpoints import fingerprint, load
+from stepladder.contracts import Interpolates
 from stepladder.records import Build, TrainingJob
 from stepladder.training.memory import MemoryMeter
 from stepladder.training.progress import Reporter
@@ -33,7 +34,12 @@ def write_outcome(
     folder = work.root / ".outcome.new"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    fitted.method.save(fitted.model, folder)
+    method = fitted.method
+    if isinstance(method, Interpolates) and method.wise_ft < 1:
+        before, _ = load(job.checkpoint, for_training=True)
+        method.interpolate(fitted.model, before.to(fitted.model.device))
+        del before
+    method.save(fitted.model, folder)
     if (folder / "config.json").exists():
         _copy_tokenizer(job.checkpoint.folder, folder)
     peaks = [p for p in (meter.peak(), reporter.peak_before) if p is not None]

@@ -189,4 +189,5 @@ def _job_from_json(content: Json) -> TrainingJob:
         dev=tuple((prompt_from_json(p), answer) for p, answer in content["dev"]),
         fit=FitSettings(**content["fit"]),
         seed=content["seed"],
+        mixture=content.get("mixture", {}),
     )
