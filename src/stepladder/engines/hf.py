@@ -300,10 +300,10 @@ class HFEngine:
         seconds = time.perf_counter() - start
         return self._completion(request, answer, sampling, seconds)
 
-    def fits(self, prompt: Prompt, answer: str) -> bool:
-        """Whether `log_likelihood` takes this pair: as much as the context holds."""
+    def fits(self, prompt: Prompt, answer: str, kept_free: int = 0) -> bool:
+        """Whether `log_likelihood` takes this pair, with so many tokens of the context to spare."""
         limit = self.capabilities.context
-        return limit is None or self._needed(self._pair(prompt, answer)) <= limit
+        return limit is None or self._needed(self._pair(prompt, answer)) + kept_free <= limit
 
     def log_likelihood(self, pairs: Sequence[tuple[Prompt, str]]) -> list[LogLikelihood]:
         """In the order of the pairs; CheckpointError for a pair that exceeds the context."""

@@ -24,12 +24,13 @@ from typing import NamedTuple
 import numpy as np
 
 from stepladder.adaptation import Adaptation
+from stepladder.checkpoints import virtual_ids
 from stepladder.contracts import Floats
 from stepladder.errors import EngineError, MetricError, RungError
 from stepladder.ledger import StudyLog
 from stepladder.methods import Rung, parse_rung
 from stepladder.metrics import build_metrics
-from stepladder.records import Generation, Json, Model, content_hash
+from stepladder.records import Endpoint, Generation, Json, Model, content_hash
 from stepladder.statistics import confidence_interval, guard_level
 from stepladder.study.climb import Climbed, fit_to_context
 from stepladder.study.evidence import Evidence, Measured
@@ -61,6 +62,8 @@ class Guards:
         self._watcher = watcher
         self._text = guard.text
         self._tasks = [GuardedTask(each, len(plan.rungs), len(guard.tasks)) for each in guard.tasks]
+        self._soft = max(r.rung.virtual_tokens for r in plan.rungs if isinstance(r.rung, Rung))
+        """Tokens of the longest soft prompt: text is cut for all as it must be there."""
         self._answers: dict[tuple[str, str], dict[str, Generation]] = {}
         self._scored: dict[str, Json] = {}
 
@@ -121,13 +124,15 @@ class Guards:
 
     def _score(self, planned: PlannedRung, text: PlainText, checkpoint: Model) -> None:
         """Fills in one checkpoint's likelihoods of the held-out text."""
-        where = {"text": content_hash(text.pieces), "weights": checkpoint.identity}
+        where = {"text": content_hash([text.pieces, self._soft]), "weights": checkpoint.identity}
         known = self._kept("guard-text", where)
         if known is None:
             engine = self._engine(checkpoint)
             self._watcher.stage(planned.name, f"guard {text.name}", None)
             try:
-                known = {**where, **scored_text(engine, text.pieces)}
+                there = 0 if isinstance(checkpoint, Endpoint) else len(virtual_ids(checkpoint))
+                kept_free = self._soft - there
+                known = {**where, **scored_text(engine, text.pieces, kept_free)}
             except EngineError as error:
                 self._owe(planned, text.name, str(error))
                 return
@@ -247,9 +252,10 @@ def _more(
     return f"about {max(needed, evidence.extent.items + 1):,} guard items would tell"
 
 
-def scored_text(engine: RecordedEngine, pieces: Sequence[str]) -> Json:
-    """`nats` and `bytes` of each piece, one that exceeds the context in halves."""
-    parts = [part for piece in pieces for part in _fitting(engine, piece)]
+def scored_text(engine: RecordedEngine, pieces: Sequence[str], kept_free: int = 0) -> Json:
+    """`nats` (with those of its end token) and `bytes` of each piece, one that exceeds the context
+    but for so many tokens in halves."""
+    parts = [part for piece in pieces for part in _fitting(engine, piece, kept_free)]
     scores = engine.log_likelihood([(EMPTY, part) for part in parts])
     return {
         "nats": [-score.total for score in scores],
@@ -257,15 +263,15 @@ def scored_text(engine: RecordedEngine, pieces: Sequence[str]) -> Json:
     }
 
 
-def _fitting(engine: RecordedEngine, piece: str) -> list[str]:
+def _fitting(engine: RecordedEngine, piece: str, kept_free: int) -> list[str]:
     """The piece, or its halves, cut between words where that is possible, until all fit."""
-    if len(piece) < 2 or engine.fits(EMPTY, piece):
+    if len(piece) < 2 or engine.fits(EMPTY, piece, kept_free):
         return [piece]
     middle = len(piece) // 2
     cut = piece.find(" ", middle)
     cut = middle if cut < 0 else cut
     halves = piece[:cut].strip(), piece[cut:].strip()
-    return [part for half in halves if half for part in _fitting(engine, half)]
+    return [part for half in halves if half for part in _fitting(engine, half, kept_free)]
 
 
 def rise_of(name: str, before: Json, after: Json) -> TextRise:

@@ -57,10 +57,11 @@ class RecordedEngine:
     def log_likelihood(self, pairs: Sequence[tuple[Prompt, str]]) -> list[LogLikelihood]:
         return self._engine.log_likelihood(pairs)
 
-    def fits(self, prompt: Prompt, answer: str) -> bool:
-        """Whether `log_likelihood` takes this pair; an engine that does not say takes all."""
+    def fits(self, prompt: Prompt, answer: str, kept_free: int = 0) -> bool:
+        """Whether `log_likelihood` takes this pair, with so many tokens of the context to spare; an
+        engine that does not say takes all."""
         fits = getattr(self._engine, "fits", None)
-        return fits is None or bool(fits(prompt, answer))
+        return fits is None or bool(fits(prompt, answer, kept_free))
 
     def unwritable(self, texts: Sequence[str]) -> dict[str, str]:
         """Those that this model cannot write, with what it would; none where that is not known."""
