@@ -68,7 +68,8 @@ def texts(engine: Engine, prompts: list[Prompt], sampling: Sampling) -> list[str
 def test_it_is_an_engine_of_the_registry(engine: Engine) -> None:
     assert isinstance(engine, Engine)
     covered = {name.split()[0] for name in ENGINES}
-    assert covered == set(registry.BUILT_IN["engines"])
+    # A head writes no tokens: stop strings and limits mean nothing to it.
+    assert covered == set(registry.BUILT_IN["engines"]) - {"head"}
 
 
 @pytest.mark.parametrize("sampling", [GREEDY, DRAWN], ids=["greedy", "drawn"])

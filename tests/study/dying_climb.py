@@ -25,7 +25,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -119,7 +118,7 @@ def _told(generate: Callable[..., Any], moments: Moments) -> Callable[..., Any]:
     def told(self: Any, prompts: Any, sampling: Any) -> Iterator[Any]:
         for completion in generate(self, prompts, sampling):
             rendered = self.render(prompts[completion.index])
-            moments.note("asked", content_hash([self.identity, rendered, asdict(sampling)]))
+            moments.note("asked", content_hash([self.identity, rendered, sampling.as_json()]))
             yield completion
 
     return told
