@@ -21,7 +21,7 @@ from stepladder.ledger import Ledger
 from stepladder.methods import parse_rung
 from stepladder.metrics import build_metrics
 from stepladder.study.bench import StudyBench
-from stepladder.study.climb import base_adaptation
+from stepladder.study.fitting import base_adaptation
 from stepladder.study.watch import Silent
 from stepladder.tasks import Task
 

@@ -138,7 +138,7 @@ def test_an_adapter_on_an_adapter(tiny_llama: Path, tmp_path: Path) -> None:
     checkpoint = resolve(str(second))
     assert len(checkpoint.adapters) == 2
     ids = [5, 9, 42, 7]
-    kept, merged = load(checkpoint).model, load(checkpoint, for_training=True).model
+    kept, merged = load(checkpoint).model, load(checkpoint, merged=True).model
     assert type(merged).__name__ == "LlamaForCausalLM"
     torch.testing.assert_close(logits(kept, ids), logits(merged, ids), rtol=0, atol=1e-4)
     with kept.disable_adapter():

@@ -27,7 +27,7 @@ from stepladder.report.page import render_html
 from stepladder.retrieval import Cut, KnowledgeLeak, Making, build_index, open_index
 from stepladder.study import Study, load_summary
 from stepladder.study.check import foresee
-from stepladder.study.climb import fit_to_context
+from stepladder.study.fitting import fit_to_context
 from stepladder.study.grounding import gold_of
 from stepladder.study.plan import make_plan
 from stepladder.study.summary import Summary

@@ -27,7 +27,7 @@ def test_encoder_decoder_reads_the_prompt_and_learns_the_answer():
 
 
 def test_cut_logits_give_the_same_loss_and_gradient(tiny_llama):
-    model = load(resolve(str(tiny_llama)), for_training=True).model
+    model = load(resolve(str(tiny_llama)), merged=True).model
     rows = [Row(tuple(range(20, 40)), (50, 51, 1)), Row(tuple(range(30, 44)), (60, 1))]
     losses, gradients = [], []
     for cut in (False, True):

@@ -144,7 +144,7 @@ def _write_weights(checkpoint: Checkpoint, folder: Path, *, merged: bool) -> Non
     else:
         from stepladder.checkpoints.soft_prompt import take_off
 
-        model, tokenizer = load_model(checkpoint, for_training=True)
+        model, tokenizer = load_model(checkpoint, merged=True)
         take_off(model)
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)

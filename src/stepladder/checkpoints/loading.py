@@ -44,11 +44,11 @@ class Loaded(NamedTuple):
     """A `PreTrainedTokenizerBase` with a pad token."""
 
 
-def load(checkpoint: Checkpoint, *, dtype: str = "float32", for_training: bool = False) -> Loaded:
+def load(checkpoint: Checkpoint, *, dtype: str = "float32", merged: bool = False) -> Loaded:
     """Loads a checkpoint onto the CPU.
 
     All adapters but the last are merged into the weights; the last stays a peft adapter, so that
-    it can be switched off. With `for_training` it is merged too: a new one then trains on top. A
+    it can be switched off. With `merged` it is merged too: a new one then trains on top. A
     soft prompt lies in the input embeddings (`soft_prompt`) either way.
     Raises CheckpointError for what transformers or peft cannot load, MissingExtraError without
     them.
@@ -76,7 +76,7 @@ def load(checkpoint: Checkpoint, *, dtype: str = "float32", for_training: bool =
     model.name_or_path = public_name(checkpoint.folder)
     _pad(tokenizer, model)
     model.generation_config = _neutral_generation(model, tokenizer)
-    model = _with_adapters(model, checkpoint, merge_last=for_training)
+    model = _with_adapters(model, checkpoint, merge_last=merged)
     return Loaded(model.eval(), tokenizer)
 
 

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from stepladder import registry
-from stepladder.cli.app import app, leave
+from stepladder.cli.app import app
 from stepladder.cli.options import Knowledge, LedgerUrl, Models, Requests, Rungs, TaskFile
 from stepladder.cli.outputs import refuse_unwritable
-from stepladder.cli.progress import Bars
+from stepladder.cli.progress import climbed
 
 
 @app.command()
@@ -59,11 +59,7 @@ def climb(
     )
     html = report or Path("runs") / study.name / "report.html"
     refuse_unwritable(html, json)
-    try:
-        with Bars() as bars:
-            summary = study.climb(bars)
-    except KeyboardInterrupt:
-        leave("stopped; all that was finished is kept: the same command goes on")
+    summary = climbed(study)
     print_table(summary)
     write_html(summary, html)
     if json is not None:

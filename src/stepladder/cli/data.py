@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from stepladder.cli.app import app, leave
+from stepladder.cli.app import app
 from stepladder.cli.options import LedgerUrl, TaskFile, numbers
 from stepladder.cli.outputs import refuse_unwritable
-from stepladder.cli.progress import Bars
+from stepladder.cli.progress import climbed
 
 
 @app.command()
@@ -59,13 +59,9 @@ def data(
     )
     html = report or Path("runs") / loaded.name / "data.html"
     refuse_unwritable(html, json)
-    try:
-        for number, study in enumerate(plan.studies, 1):
-            typer.echo(f"{number} of {len(plan.studies)}: {study.name}", err=True)
-            with Bars() as bars:
-                study.climb(bars)
-    except KeyboardInterrupt:
-        leave("stopped; all that was finished is kept: the same command goes on")
+    for number, study in enumerate(plan.studies, 1):
+        typer.echo(f"{number} of {len(plan.studies)}: {study.name}", err=True)
+        climbed(study)
     found = read_grid(plan)
     print_grid(found, Console())
     write_grid(found, html, json)

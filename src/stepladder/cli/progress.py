@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -20,8 +21,12 @@ from rich.progress import (
 from rich.table import Column, Table
 from rich.text import Text
 
+from stepladder.cli.app import leave
 from stepladder.report import units
 from stepladder.study.watch import Standing
+
+if TYPE_CHECKING:
+    from stepladder.study import Study, Summary
 
 _LEFT = {
     "won": "decides the race",
@@ -126,3 +131,12 @@ class Bars:
 
     def say(self, line: str) -> None:
         self._progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def climbed(study: Study) -> Summary:
+    """Climbs with bars. After Ctrl-C the process ends, and says that nothing is lost."""
+    try:
+        with Bars() as bars:
+            return study.climb(bars)
+    except KeyboardInterrupt:
+        leave("stopped; all that was finished is kept: the same command goes on")

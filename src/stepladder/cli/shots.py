@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from stepladder.cli.app import app, leave
+from stepladder.cli.app import app
 from stepladder.cli.options import LedgerUrl, Models, Requests, TaskFile, numbers
 from stepladder.cli.outputs import refuse_unwritable
-from stepladder.cli.progress import Bars
+from stepladder.cli.progress import climbed
 
 
 @app.command()
@@ -53,11 +53,7 @@ def shots(
     )
     html = report or Path("runs") / plan.study.name / "shots.html"
     refuse_unwritable(html, json)
-    try:
-        with Bars() as bars:
-            plan.study.climb(bars)
-    except KeyboardInterrupt:
-        leave("stopped; all that was finished is kept: the same command goes on")
+    climbed(plan.study)
     found = read_shots(plan)
     print_shots(found, Console())
     write_shots(found, html, json)

@@ -163,7 +163,7 @@ class HFEngine:
     def _load(self) -> _Loaded:
         import torch
 
-        model, self._tokenizer = load(self.checkpoint, dtype=self.dtype, for_training=self.merged)
+        model, self._tokenizer = load(self.checkpoint, dtype=self.dtype, merged=self.merged)
         model = model.to("cuda") if torch.cuda.is_available() else model
         base = model.get_base_model() if hasattr(model, "peft_config") else model
         self._budget.fit(base)

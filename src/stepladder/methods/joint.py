@@ -72,8 +72,7 @@ class Joint:
         told = [replace(p, lr=p.lr or learning_rate(checkpoint, p.share)) for p in self.parts[1:]]
         build = tuning.train(Joint((first, *told)), first.share, base, train, dev, bench)
         if first.share != "all":
-            adapters = (*checkpoint.adapters, Adapter(build.folder, build.fingerprint))
-            return replace(base, checkpoint=replace(checkpoint, adapters=adapters))
+            return tuning.with_adapter(base, build)
         beside = build.folder / BESIDE
         prompt = (Adapter(beside, fingerprint(beside)),) if self.virtual_tokens else ()
         whole = replace(tuning.retuned(checkpoint, build), adapters=prompt)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -19,7 +19,7 @@ from stepladder.adaptation import Adaptation
 from stepladder.contracts import Workbench
 from stepladder.errors import RungError
 from stepladder.methods import tuning
-from stepladder.records import Adapter, Capabilities, Example, FitSettings
+from stepladder.records import Capabilities, Example, FitSettings
 from stepladder.training import Share
 
 ALL_LINEAR = "all-linear"
@@ -83,9 +83,7 @@ class Lora:
         bench: Workbench,
     ) -> Adaptation:
         build = tuning.train(self, self.share, base, train, dev, bench)
-        checkpoint = tuning.weights(base)
-        adapters = (*checkpoint.adapters, Adapter(build.folder, build.fingerprint))
-        return replace(base, checkpoint=replace(checkpoint, adapters=adapters))
+        return tuning.with_adapter(base, build)
 
     def prepare(self, model: Any) -> Any:
         """The model with an adapter in it, all else frozen. Raises RungError for a target that the

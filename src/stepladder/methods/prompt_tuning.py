@@ -9,7 +9,7 @@ section 3.2 compares the beginnings. An encoder-decoder's encoder reads the vect
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -18,7 +18,7 @@ from stepladder.adaptation import Adaptation
 from stepladder.contracts import Workbench
 from stepladder.errors import RungError
 from stepladder.methods import tuning
-from stepladder.records import Adapter, Capabilities, Example, FitSettings
+from stepladder.records import Capabilities, Example, FitSettings
 from stepladder.training import Share
 
 
@@ -64,9 +64,7 @@ class PromptTuning:
         bench: Workbench,
     ) -> Adaptation:
         build = tuning.train(self, self.share, base, train, dev, bench)
-        checkpoint = tuning.weights(base)
-        adapters = (*checkpoint.adapters, Adapter(build.folder, build.fingerprint))
-        return replace(base, checkpoint=replace(checkpoint, adapters=adapters))
+        return tuning.with_adapter(base, build)
 
     def prepare(self, model: Any) -> Any:
         """The model with a soft prompt in its input embeddings, all else frozen but for an adapter

@@ -25,6 +25,7 @@ from stepladder.methods.rate_search import (
     searched_epochs,
 )
 from stepladder.records import (
+    Adapter,
     Build,
     Checkpoint,
     Endpoint,
@@ -151,6 +152,13 @@ def _without_search(method: Any) -> Any:
     if parts is not None:  # trained together: the first one's rate is that of the job
         return replace(method, parts=(replace(parts[0], lr=None), *parts[1:]))
     return replace(method, lr=None)
+
+
+def with_adapter(base: Adaptation, build: Build) -> Adaptation:
+    """The adaptation with what was trained on top of its checkpoint."""
+    checkpoint = weights(base)
+    adapters = (*checkpoint.adapters, Adapter(build.folder, build.fingerprint))
+    return replace(base, checkpoint=replace(checkpoint, adapters=adapters))
 
 
 def retuned(checkpoint: Checkpoint, build: Build) -> Checkpoint:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from pathlib import Path
 
 from stepladder.errors import OutputError
+from stepladder.records import Json
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -30,3 +32,10 @@ def write_whole(path: Path, content: bytes) -> None:
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(f"cannot write {path}: {reason}") from error
+
+
+def write_pair(page: str, html: Path, data: Json, path: Path | None) -> None:
+    """A page, and the same as JSON where it has a path. Raises OutputError."""
+    write_whole(html, page.encode("utf-8"))
+    if path is not None:
+        write_whole(path, json.dumps(data, ensure_ascii=False, indent=1).encode("utf-8"))

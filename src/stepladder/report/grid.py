@@ -9,7 +9,6 @@ it must. Numbers come out, no markup: the template draws them.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from rich.text import Text
 
 from stepladder.report import units
 from stepladder.report.axes import Tick, quality_scale
-from stepladder.report.files import write_whole
+from stepladder.report.files import write_pair
 from stepladder.report.frame import render_page
 from stepladder.report.labels import Box
 from stepladder.study.grid import Cell, GridFound
@@ -84,10 +83,7 @@ def render_grid(found: GridFound) -> str:
 
 def write_grid(found: GridFound, html: Path, data: Path | None = None) -> None:
     """Writes the page and, where it is wanted, the same as JSON. Raises OutputError."""
-    write_whole(html, render_grid(found).encode("utf-8"))
-    if data is not None:
-        text = json.dumps(found.as_json(), ensure_ascii=False, indent=1)
-        write_whole(data, text.encode("utf-8"))
+    write_pair(render_grid(found), html, found.as_json(), data)
 
 
 def print_grid(found: GridFound, console: Console) -> None:

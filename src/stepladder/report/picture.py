@@ -107,7 +107,7 @@ def draw(summary: Summary, breadth: float, height: float, named: bool) -> Pictur
         plot=plot,
         marks=_marks(summary, points, places, _Frame(y_scale, plot, named, target_tick, lane)),
         x_ticks=x_scale.ticks,
-        y_ticks=_beside(y_scale.ticks, target_tick),
+        y_ticks=beside(y_scale.ticks, target_tick),
         target=target_tick,
         band=None if band is None else (y_scale.at(band[1]), y_scale.at(band[0])),
         lane=lane,
@@ -212,7 +212,7 @@ class _Frame(NamedTuple):
         return boxes
 
 
-def _beside(ticks: Sequence[Tick], target: Tick | None) -> tuple[Tick, ...]:
+def beside(ticks: Sequence[Tick], target: Tick | None) -> tuple[Tick, ...]:
     """The ticks that leave room for the target's own."""
     return tuple(tick for tick in ticks if target is None or abs(tick.at - target.at) > 14)
 

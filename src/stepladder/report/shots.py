@@ -8,7 +8,6 @@ highest, and a dashed line stands where the tuned model does.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -20,10 +19,10 @@ from rich.text import Text
 
 from stepladder.report import units
 from stepladder.report.axes import Scale, Tick, quality_scale
-from stepladder.report.files import write_whole
+from stepladder.report.files import write_pair
 from stepladder.report.frame import render_page
 from stepladder.report.labels import Anchor, Box, Label, place, width
-from stepladder.report.picture import SHAPES
+from stepladder.report.picture import SHAPES, beside
 from stepladder.study.shots import ModelShots, Shots, ShotsFound, Tuned
 
 _RADIUS = 5.5
@@ -84,10 +83,7 @@ def render_shots(found: ShotsFound) -> str:
 
 def write_shots(found: ShotsFound, html: Path, data: Path | None = None) -> None:
     """Writes the page and, where it is wanted, the same as JSON. Raises OutputError."""
-    write_whole(html, render_shots(found).encode("utf-8"))
-    if data is not None:
-        text = json.dumps(found.as_json(), ensure_ascii=False, indent=1)
-        write_whole(data, text.encode("utf-8"))
+    write_pair(render_shots(found), html, found.as_json(), data)
 
 
 def print_shots(found: ShotsFound, console: Console) -> None:
@@ -110,6 +106,7 @@ def draw(found: ShotsFound, breadth: float, height: float) -> Curves | None:
     plot = Box(44.0, 12.0, breadth - right, height - 46.0)
     target = [] if found.target is None else [found.target]
     scale = quality_scale([*heights, *target], plot.bottom, plot.top)
+    line = None if not target else Tick(scale.at(target[0]), units.points(target[0]))
     counts = [shots.k for shots in found.models[0].shots]
     step = (plot.right - plot.left) / max(1, len(counts))
     places = {k: plot.left + step * (i + 0.5) for i, k in enumerate(counts)}
@@ -121,8 +118,8 @@ def draw(found: ShotsFound, breadth: float, height: float) -> Curves | None:
         plot=plot,
         lines=tuple(_named(lines, found, whole) if named else lines),
         x_ticks=tuple(Tick(x, str(k)) for k, x in places.items()),
-        y_ticks=scale.ticks,
-        target=None if not target else Tick(scale.at(target[0]), units.points(target[0])),
+        y_ticks=beside(scale.ticks, line),
+        target=line,
         description=" ".join(found.sentences),
     )
 

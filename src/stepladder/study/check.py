@@ -27,7 +27,7 @@ from stepladder.statistics import (
     margin_level,
     target_level,
 )
-from stepladder.study.climb import base_adaptation, fit_to_context
+from stepladder.study.fitting import base_adaptation, fit_to_context
 from stepladder.study.grounding import leak_into_knowledge
 from stepladder.study.guards import GuardForesight, check_guards, foresee_guards, trains
 from stepladder.study.labels import refuse_unwritable

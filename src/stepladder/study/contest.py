@@ -99,7 +99,7 @@ class Contest:
         climbed = self._climber.enter(planned)
         if self._guards is None or climbed.error is not None or not trains(planned):
             return climbed
-        trained = self._climber.built(planned.name)
+        trained = self._climber.adaptation(planned.name).checkpoint
         return replace(climbed, forgetting=self._guards.look(planned, trained))
 
     def _tell(self, departure: Departure) -> None:

@@ -32,8 +32,9 @@ from stepladder.methods import Rung, parse_rung
 from stepladder.metrics import build_metrics
 from stepladder.records import Endpoint, Generation, Json, Model, content_hash
 from stepladder.statistics import confidence_interval, guard_level
-from stepladder.study.climb import Climbed, fit_to_context
+from stepladder.study.climb import Climbed
 from stepladder.study.evidence import Evidence, Measured
+from stepladder.study.fitting import fit_to_context
 from stepladder.study.forgetting import Forgetting, GuardDrop, TextRise
 from stepladder.study.grade import Grader
 from stepladder.study.plan import Plan, PlannedRung

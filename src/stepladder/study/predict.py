@@ -33,7 +33,8 @@ from stepladder.records import (
     Trial,
     Turn,
 )
-from stepladder.study.climb import Climbed, base_adaptation, virtual_tokens_to_come
+from stepladder.study.climb import Climbed
+from stepladder.study.fitting import base_adaptation, virtual_tokens_to_come
 from stepladder.study.plan import Plan, PlannedRung
 from stepladder.study.replay import replay_rows
 from stepladder.tasks import OutputsRung, Task

@@ -1,6 +1,6 @@
 """The one fit loop: transformers' Trainer with what a ladder of adaptations needs of it.
 
-    model, tokenizer = load(job.checkpoint, for_training=True)
+    model, tokenizer = load(job.checkpoint, merged=True)
     fitted = fit(model, tokenizer, job, work, reporter, meter)
     fitted.method.save(fitted.model, folder)
 

@@ -36,7 +36,7 @@ def write_outcome(
     folder.mkdir()
     method = fitted.method
     if isinstance(method, Interpolates) and method.wise_ft < 1:
-        before, _ = load(job.checkpoint, for_training=True)
+        before, _ = load(job.checkpoint, merged=True)
         method.interpolate(fitted.model, before.to(fitted.model.device))
         del before
     method.save(fitted.model, folder)

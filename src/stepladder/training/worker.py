@@ -53,7 +53,7 @@ def train_here(job: TrainingJob, work: WorkFolder, started: float) -> Build:
 
     reporter = Reporter(work.progress, started)
     meter = MemoryMeter()
-    model, tokenizer = load(job.checkpoint, for_training=True)
+    model, tokenizer = load(job.checkpoint, merged=True)
     fitted = fit(model, tokenizer, job, work, reporter, meter)
     return write_outcome(fitted, job, work, reporter, meter)
 
