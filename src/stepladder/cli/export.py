@@ -23,8 +23,9 @@ def export(
 ) -> None:
     """Write a rung's weights, prompter and reader to a folder that `ask` and `climb` take.
 
-    The weights are in peft's or transformers' own format; README.md is the model card. What is
-    written is asked prompts of the study again, and must answer as it did.
+    The weights are in peft's or transformers' own format; README.md is the model
+    card. What is written is asked prompts of the study again, and must answer as
+    it did.
     """
     from stepladder.study.export import export as write
 
