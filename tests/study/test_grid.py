@@ -164,3 +164,8 @@ def test_a_task_without_training_rows_is_refused(checkpoint: Checkpoint, tmp_pat
     )
     with pytest.raises(TaskError, match="no training rows"):
         plan_grid(task, checkpoint, ledger=tmp_path / "l.db")
+
+
+def test_where_all_items_are_right_nothing_more_is_claimed() -> None:
+    said = Worth(63, 3, 63.0, 63.0, 63.0, 63, alike=True).sentence
+    assert said.endswith("are worth about 63 rows and none (the items tell no more).")

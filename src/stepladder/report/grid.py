@@ -140,9 +140,9 @@ def _contours(found: GridFound, corners: dict[tuple[int, int], Corner]) -> Itera
     values = [corner.value for corner in corners.values()]
     if max(values) - min(values) < 1e-9:
         return
-    ticks = quality_scale(values, 0.0, 1.0).ticks
-    thinned = ticks[:: math.ceil(len(ticks) / _LINES)]
-    for level in (float(tick.text) for tick in thinned):
+    levels = [float(tick.text) for tick in quality_scale(values, 0.0, 1.0).ticks]
+    levels = [level for level in levels if min(values) < level < max(values)]
+    for level in levels[:: math.ceil(len(levels) / _LINES) or 1]:
         pieces = [
             piece
             for triangle in _triangles(found, corners)

@@ -10,6 +10,7 @@ lane of its own. Numbers come out, no markup: the template draws them.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ SHAPES = ("circle", "square", "diamond", "triangle")
 _RADIUS = 5.5
 _RING = 10.0
 """Of the ring around the winner."""
+_LONG = re.compile(r"\S{25}")
+"""A word that is longer than a line of a label."""
 _WORD = 50.0
 """Breadth of the word 'target'."""
 
@@ -257,8 +260,10 @@ def _marks(
 
 
 def _wrap(name: str) -> tuple[str, ...]:
-    wrapped = textwrap.wrap(name, 24, max_lines=3, placeholder=" …", break_on_hyphens=False)
-    return tuple(wrapped)
+    """At most three lines of about 24 letters, broken between words, or else between settings."""
+    apart = re.sub(r"(?<=\()(?=\S)", " ", name) if _LONG.search(name) else name
+    wrapped = textwrap.wrap(apart, 24, max_lines=3, placeholder=" …", break_on_hyphens=False)
+    return tuple(re.sub(r"(?<=\() (?=\S)", "", line) for line in wrapped)
 
 
 def _title(point: Point, summary: Summary) -> str:

@@ -35,6 +35,7 @@ from stepladder.ledger import DEFAULT_LEDGER, Ledger
 from stepladder.methods import parse_rung
 from stepladder.metrics import build_metrics
 from stepladder.records import Example, Json, Model
+from stepladder.statistics import Interval, confidence_interval
 from stepladder.statistics.units import units
 from stepladder.study.study import Study
 from stepladder.tasks import Task
@@ -71,6 +72,9 @@ class Worth:
     """With `low` the 95 % interval; None: more than all."""
     most: int
     """All rows that there are."""
+    alike: bool = False
+    """No resampling of the items moves it: they are too easy, or too hard, to tell more from less,
+    and the interval means nothing."""
 
     @property
     def sentence(self) -> str:
@@ -79,7 +83,8 @@ class Worth:
         value = self._said(self.same_as)
         low, high = self._said(self.low), self._said(self.high)
         about = "" if self.same_as is None else "about "
-        return f"{head} {about}{value} rows and none (95 % interval {low} to {high})."
+        spread = "the items tell no more" if self.alike else f"95 % interval {low} to {high}"
+        return f"{head} {about}{value} rows and none ({spread})."
 
     def _said(self, rows: float | None) -> str:
         return f"more than {self.most:,}" if rows is None else f"{rows:,.0f}"
@@ -204,14 +209,15 @@ def read_grid(plan: GridPlan) -> GridFound:
     found, errors = _statistics(plan, metric)
     names = sorted({(place.rows, place.k) for place in plan.places})
     grid = _Grid(metric, names, found, plan.seeds)
-    samples = grid.resampled([example.group for example in task.test])
+    groups = [example.group for example in task.test]
+    samples = grid.resampled(groups)
     sign = 1.0 if metric.better == "higher" else -1.0
     cells, worths = [], []
     whole = grid.means(slice(None))
     for place, name in enumerate(names):
         values = tuple(v for v in grid.values(name, slice(None)) if v is not None)
         mean = None if math.isnan(whole[place]) else float(whole[place])
-        low, high = (None, None) if mean is None else _ends(samples[:, place])
+        low, high = (None, None) if mean is None else grid.interval(name, groups)
         rows, k = name
         cells.append(Cell(rows, k, values, mean, low, high, errors.get(name)))
     most = max(rows for rows, _ in names)
@@ -226,8 +232,8 @@ def read_grid(plan: GridPlan) -> GridFound:
 
         spread = np.array([worth(means) for means in samples])
         least, greatest = np.quantile(spread, [0.025, 0.975], method="nearest")
-        about = _finite(worth(whole))
-        worths.append(Worth(rows, k, about, _finite(least), _finite(greatest), most))
+        about, alike = _finite(worth(whole)), bool((spread == spread[0]).all())
+        worths.append(Worth(rows, k, about, _finite(least), _finite(greatest), most, alike))
     return GridFound(
         task=task.name,
         model=plan.model.name,
@@ -281,6 +287,17 @@ class _Grid:
             means.append(np.mean(values) if len(values) == self.seeds else math.nan)
         return np.array(means)
 
+    def interval(self, name: tuple[int, int], groups: Sequence[str | None]) -> Interval:
+        """Of the mean over the seeds, over test items."""
+        columns = np.hstack(self.statistics[name])
+
+        def mean(rows: Floats) -> float | None:
+            values = [self.metric.aggregate(part) for part in np.hsplit(rows, self.seeds)]
+            known = [value * self.metric.times for value in values if value is not None]
+            return float(np.mean(known)) if len(known) == self.seeds else None
+
+        return confidence_interval(mean, columns, groups, scale=(0.0, 100.0))
+
     def resampled(self, groups: Sequence[str | None]) -> Floats:
         """Means on resampled items, the same for all cells: shape (resamples, cells)."""
         members = units(len(groups), groups)
@@ -330,11 +347,6 @@ def _rung(k: int, method: str | None, apart: bool) -> str:
         return method or "zero-shot"
     shown = f"few-shot({k}, apart=yes)" if apart and method else f"few-shot({k})"
     return f"{shown} + {method}" if method else shown
-
-
-def _ends(samples: Floats) -> tuple[float, float]:
-    low, high = np.quantile(samples, [0.025, 0.975])
-    return float(low), float(high)
 
 
 def _finite(rows: float) -> float | None:
