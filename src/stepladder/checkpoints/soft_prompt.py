@@ -17,7 +17,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from stepladder.checkpoints.virtual import new_virtual_ids
 from stepladder.errors import CheckpointError
 
 _TENSOR = "prompt_embeddings"
@@ -109,12 +108,6 @@ def write(model: Any, folder: Path) -> None:
         num_layers=config.num_hidden_layers,
     ).save_pretrained(str(folder))
     save_file({_TENSOR: vectors}, folder / _FILE, metadata={"format": "pt"})
-
-
-def ids_of(model: Any) -> tuple[int, ...]:
-    """The virtual tokens that lie in a model; empty without."""
-    prompt = soft_prompt(model)
-    return new_virtual_ids(len(prompt.vectors)) if prompt is not None else ()
 
 
 def _base(model: Any) -> Any:

@@ -51,7 +51,10 @@ def data(
         loaded,
         find_model(model, loaded.sampling),
         method=method,
-        rows=[None if part == "all" else numbers("--rows", part)[0] for part in rows.split(",")],
+        rows=[
+            None if part.strip() == "all" else numbers("--rows", part)[0]
+            for part in rows.split(",")
+        ],
         shots=numbers("--shots", shots),
         seeds=seeds,
         apart=apart,
