@@ -139,11 +139,17 @@ def ladder() -> None:
     queries = [kit.words(rng, rng.randint(20, 40)) for _ in range(kit.quick(100, 24))]
     rungs = [[" ".join([*demonstrations[:k], query]) for query in queries] for k in LADDER]
     opening, engine = kit.timed("opening", lambda: opened(folder))
-    climb = partial(kit.timed, "one engine")
-    seconds, found = climb(lambda: [answered(engine, texts) for texts in rungs])
     alone = [opened(folder) for _ in rungs]
-    pairs = list(zip(alone, rungs, strict=True))
-    other, expected = kit.timed("five", lambda: [answered(e, texts) for e, texts in pairs])
+
+    def climbed(name: str, engines: Sequence[HFEngine]) -> tuple[float, list[Tokens]]:
+        pairs = list(zip(engines, rungs, strict=True))
+        return kit.timed(name, lambda: [answered(e, texts) for e, texts in pairs])
+
+    # There and back, and the better of both: what comes first in a process is slower than later.
+    both = [("one engine", [engine] * len(rungs)), ("five", alone)]
+    (seconds, found), (other, expected) = climbed(*both[0]), climbed(*both[1])
+    other = min(other, climbed(*both[1])[0])
+    seconds = min(seconds, climbed(*both[0])[0])
     work = f"shots ladder {', '.join(map(str, LADDER))}, {len(queries)} items, 15 M Llama"
     exact = found == expected
     kit.record(kit.Row(work, "each rung alone in this engine", other / seconds, 2, exact))
