@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -34,6 +35,12 @@ def test_all_are_listed_with_what_they_are(run) -> None:  # type: ignore[no-unty
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()] == NAMES
     assert "Messages to a museum of four houses" in out
+
+
+def test_the_package_itself_runs_as_the_command() -> None:
+    command = [sys.executable, "-m", "stepladder", "samples"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert [line.split()[0] for line in done.stdout.splitlines()] == NAMES
 
 
 def test_a_copy_is_a_task_of_ones_own(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
