@@ -1,6 +1,7 @@
 """Every way of tuning beside prompting, on public data: quality, memory, time and forgetting.
 
-    STEPLADDER_SHARED=FOLDER python benchmarks/ladders.py sentiment tatoeba --seeds 0 1 2
+    STEPLADDER_SHARED=FOLDER python benchmarks/ladders.py                  # all; hours
+    STEPLADDER_SHARED=FOLDER python benchmarks/ladders.py sentiment tatoeba --seeds 0 1
     STEPLADDER_SHARED=FOLDER python benchmarks/ladders.py sentiment --rungs "lora, lora(lr=auto)"
 
 Prints one table a task, as docs/log.md has them. All seeds are asked the same test items; a seed
@@ -224,17 +225,21 @@ def table(summaries: Sequence[Summary]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Climbs public tasks with every way of tuning.")
     names = [*INDUCTION, "tatoeba", "dialogsum"]
-    parser.add_argument("tasks", nargs="+", choices=names)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    quick = os.environ.get("BENCH") == "quick"
+    some = names[:1] if quick else names
+    parser.add_argument("tasks", nargs="*", default=some, help=f"of {', '.join(names)}")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0] if quick else [0, 1, 2])
     parser.add_argument("--rungs", help="in place of all, with commas between them")
     parser.add_argument("--model", default="embedded")
     parser.add_argument("--tests", type=int, default=100, help="test items")
     parser.add_argument("--ledger", type=Path, default=Path("runs/ladders.db"))
     given = parser.parse_args()
+    if unknown := set(given.tasks) - set(names):
+        parser.error(f"{', '.join(unknown)}: no such task; there are {', '.join(names)}")
     data = Path(os.environ.get("STEPLADDER_SHARED", "../shared")) / "data"
     if not data.is_dir():
-        print(f"no {data}: name a folder of public data by STEPLADDER_SHARED", file=sys.stderr)
-        return 2
+        print(f"no {data}: left out; STEPLADDER_SHARED names a folder of public data")
+        return 0
     rungs = list(RUNGS) if given.rungs is None else registry.split(given.rungs)
     given.ledger.parent.mkdir(parents=True, exist_ok=True)
     for name in given.tasks:
