@@ -14,6 +14,7 @@ import pytest
 from stepladder.errors import OutputError, TrainingError
 from stepladder.records import Build
 from stepladder.training import run_job
+from stepladder.training.process import environment
 from stepladder.training.workfolder import WorkFolder
 
 
@@ -144,3 +145,10 @@ def test_a_folder_that_cannot_be_written_is_told_in_a_line(make_job, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written.*--ledger"):
         run_job(make_job(), tmp_path / "file" / "work")
+
+
+def test_waiting_threads_give_way_unless_the_user_says_otherwise(monkeypatch):
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    assert environment()["GOMP_SPINCOUNT"] == "20000"
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    assert environment()["GOMP_SPINCOUNT"] == "7"
