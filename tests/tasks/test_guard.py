@@ -77,7 +77,7 @@ def test_two_tasks_may_guard_each_other(write: Write) -> None:
         ({"tasks": ["other.yaml"], "max_drop": -1}, "max_drop: a number above 0 is expected"),
         ({"max_drop": 0.1, "text": "task.yaml"}, "max_drop is about guard tasks"),
         ({"tasks": []}, "names neither tasks nor text"),
-        ({"tasks": [3]}, "tasks: a task file, a sample's name, or"),
+        ({"tasks": [3]}, "tasks: a task file, a sample's name, general, or"),
         ({"tasks": [{"max_drop": 1}]}, "task: a task file or a sample's name is expected"),
         ({"tasks": ["other.yaml", "other.yaml"]}, "two tasks are named 'other'"),
         ({"text": "nowhere.txt"}, "guard: text: nowhere.txt: cannot be read"),

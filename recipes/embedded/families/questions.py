@@ -185,7 +185,7 @@ def _ask(rng: Random, drawn: list[Fact], absent: float) -> tuple[list[Fact], str
     return drawn, asked.question, asked.answer
 
 
-def _passage(rng: Random) -> Item:
+def passage(rng: Random) -> Item:
     drawn = (facts if rng.random() < 0.5 else note)(rng, rng.randint(3, 6))
     shown, question, answer = _ask(rng, drawn, 0.15)
     if shown[0].sentence.count(". ") == 0:
@@ -255,7 +255,7 @@ def draw(rng: Random) -> Form:
     """Questions over a passage, over numbered notes, or over a dialogue."""
     kind = rng.random()
     if kind < 0.45:
-        return Form("questions/passage", _PASSAGE, _passage)
+        return Form("questions/passage", _PASSAGE, passage)
     if kind < 0.7:
         return Form("questions/evidence", _EVIDENCE, _with_evidence)
     if kind < 0.82:

@@ -14,7 +14,7 @@ from stepladder.errors import StepladderError
 
 COMMANDS = (
     *("climb", "check", "init", "samples", "ask", "score", "report", "export"),
-    *("memory", "calibrate", "ledger", "shots", "data", "documents"),
+    *("memory", "calibrate", "ledger", "shots", "data", "replay", "documents"),
 )
 
 

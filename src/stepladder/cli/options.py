@@ -33,3 +33,11 @@ def numbers(option: str, text: str) -> list[int]:
     if not all(part.isdecimal() for part in parts):
         raise RungError(f"{option} is '{text}'; give numbers by commas, such as 0,1,4")
     return [int(part) for part in parts]
+
+
+def fractions(option: str, text: str) -> list[float]:
+    """Numbers with a point, by commas. Raises RungError, which names the option."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise RungError(f"{option} is '{text}'; give numbers by commas, such as 0,0.1") from None

@@ -203,6 +203,13 @@ class GuardedTask:
             refusal=self._refusal(evidence, base, tuned, most),
         )
 
+    def least_drop(self, before: Climbed, after: Climbed, level: float) -> float:
+        """A lower bound on the drop: it is shown to exceed whatever lies below."""
+        items = self.grader.extent.items
+        base, tuned = (self.grader.measure(each, items) for each in (before, after))
+        evidence = Evidence(self.grader.deciding, [base, tuned], self.grader.extent)
+        return -evidence.lead_bound(tuned.best, base.worst, level=level)
+
     def least(self) -> float:
         """The bound on the drop of a model that answers every item as before: what so many items
         can show at best, on the metric's own scale; infinite where they show nothing."""

@@ -16,6 +16,9 @@ from stepladder.tasks.samples import samples
 PIECE = 1000
 """Characters of a piece of text at most, where its lines allow it."""
 TASK_SUFFIXES = (".yaml", ".yml")
+GENERAL = "general"
+"""The name of the bundled guard set."""
+_GENERAL = Path(__file__).resolve().parents[1] / GENERAL
 
 
 class NamedFile(NamedTuple):
@@ -52,6 +55,22 @@ def find_file(name: str, folder: Path, where: str) -> NamedFile:
             f"{', '.join(known)}"
         )
     return NamedFile(name, known[name])
+
+
+def general_tasks() -> tuple[NamedFile, ...]:
+    """The tasks of the bundled guard set."""
+    files = sorted(_GENERAL.glob("*/task.yaml"))
+    return tuple(NamedFile(f"{GENERAL}/{file.parent.name}", file) for file in files)
+
+
+def general_text() -> NamedFile:
+    """Its held-out text."""
+    return NamedFile(f"{GENERAL}/held-out.txt", _GENERAL / "held-out.txt")
+
+
+def is_general(name: str, folder: Path) -> bool:
+    """Whether a name means the bundled set, and no file of the user's."""
+    return name == GENERAL and not (folder / name).is_file()
 
 
 def read_text(file: NamedFile, where: str) -> PlainText:

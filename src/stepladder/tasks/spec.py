@@ -17,7 +17,7 @@ from typing import Any
 from stepladder import registry
 from stepladder.errors import MetricError, SamplingError, TaskError, nearest_name
 from stepladder.records import Sampling
-from stepladder.tasks.elsewhere import NamedFile, find_file
+from stepladder.tasks.elsewhere import NamedFile, find_file, general_tasks, is_general
 from stepladder.tasks.fields import Template
 from stepladder.tasks.guard import GuardSpec, read_guard
 from stepladder.tasks.hub import HubData
@@ -115,7 +115,7 @@ def read_spec(
         rungs=_rungs(section, folder),
         prices=_prices(section),
         programs=section.text("programs"),
-        guard=read_guard(section.section("guard"), folder),
+        guard=read_guard(section, folder),
         replay=_replay(section, folder),
         knowledge=_knowledge(section, folder),
     )
@@ -283,7 +283,11 @@ def _prices(section: Section) -> dict[str, float]:
 
 def _replay(section: Section, folder: Path) -> tuple[NamedFile, ...]:
     where = f"{section.where}: replay"
-    return tuple(find_file(name, folder, where) for name in section.texts("replay"))
+    files: list[NamedFile] = []
+    for name in section.texts("replay"):
+        own = is_general(name, folder)
+        files += general_tasks() if own else [find_file(name, folder, where)]
+    return tuple(files)
 
 
 def _rungs(section: Section, folder: Path) -> tuple[str | OutputsRung, ...]:

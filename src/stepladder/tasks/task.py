@@ -160,8 +160,8 @@ def _sources(spec: TaskSpec) -> dict[str, Source]:
 
 def _with_others(task: Task, spec: TaskSpec) -> Task:
     """The task with the guards and the data to replay that its file names."""
-    guard = _guard(spec.guard, spec.where) if spec.guard else None
-    return replace(task, guard=guard, replay=_replay(spec))
+    guard, notes = _guard(spec.guard, task, spec.where) if spec.guard else (None, [])
+    return replace(task, guard=guard, replay=_replay(spec), notes=(*task.notes, *notes))
 
 
 def _replay(spec: TaskSpec) -> tuple[Task | PlainText, ...]:
@@ -180,18 +180,29 @@ def _print(source: Task | PlainText) -> str:
     return content_hash([source.instruction, source.labels, source.split_fingerprint("train")])
 
 
-def _guard(spec: GuardSpec, where: str) -> Guard:
-    """The guard tasks with their rows. Their own mistakes are told as this task's."""
-    tasks = tuple(
-        GuardTask(_named(entry.file, f"{where}: guard"), entry.max_drop, entry.rung)
-        for entry in spec.entries
-    )
+def _guard(spec: GuardSpec, task: Task, where: str) -> tuple[Guard, list[str]]:
+    """The guard tasks with their rows, and what is to be said of them. Their own mistakes are told
+    as this task's."""
+    tasks, notes = [], []
+    for entry in spec.entries:
+        named = _named(entry.file, f"{where}: guard")
+        if entry.bundled and _is_the_same(named, task):
+            notes.append(f"guard: {entry.file.name} is this very task, and is left out")
+            continue
+        tasks.append(GuardTask(named, entry.max_drop, entry.rung))
     names = [guard.task.name for guard in tasks]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise TaskError(f"{where}: guard: two tasks are named '{twice}'; leave one out")
     text = None if spec.text is None else read_text(spec.text, f"{where}: guard: text")
-    return Guard(tasks, text)
+    return Guard(tuple(tasks), text), notes
+
+
+def _is_the_same(guard: Task, task: Task) -> bool:
+    """Whether a guard asks what the task's own rows hold, at least half of it: no guard then, but
+    what is trained on."""
+    own = {row.input for split in SPLITS for row in task.split(split)}
+    return 2 * sum(row.input in own for row in guard.test) >= len(guard.test)
 
 
 def _named(file: NamedFile, where: str) -> Task:
