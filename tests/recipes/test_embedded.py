@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT))
 tokenizers = pytest.importorskip("tokenizers")
 pytest.importorskip("torch")
 
-from recipes.embedded import samples  # noqa: E402
+from recipes.embedded import general, samples  # noqa: E402
 from recipes.embedded.episodes import (  # noqa: E402
     MAX_TOKENS,
     data_hash,
@@ -114,6 +114,30 @@ def test_sample_files_are_what_the_generator_makes(name: str) -> None:
         assert len(rows) == samples.SIZES[split]
         inputs += [row for row in rows]
     assert len({tuple(row.values())[1] for row in inputs}) == len(inputs)
+
+
+def test_the_guard_set_is_what_the_generator_makes(tmp_path: Path) -> None:
+    general.write(tmp_path)
+    shipped = ROOT / "src/stepladder/general"
+    made = [file for file in sorted(tmp_path.rglob("*")) if file.is_file()]
+    assert len(made) == 2 * len(general.NAMES) + 1
+    for file in made:
+        assert file.read_bytes() == (shipped / file.relative_to(tmp_path)).read_bytes()
+
+
+@pytest.mark.parametrize("name", samples.NAMES)
+def test_the_guard_set_holds_nothing_of_a_sample_s_form(name: str) -> None:
+    rows = [row for task in general.NAMES for split in general.rows(task).values() for row in split]
+    texts = ["Input: {}\nOutput: {}".format(*list(row.values())[1:]) for row in rows]
+    assert not re.search(HELD_OUT[name], "\n\n".join([*texts, general.text()]))
+
+
+def test_the_text_of_the_guard_set_is_held_out(training_texts: list[str]) -> None:
+    """Lists of words may come again; no paragraph does."""
+    everything = "\n".join(training_texts)
+    paragraphs = [part for part in general.text().split("\n\n") if len(part) > 150]
+    assert len(paragraphs) > 30
+    assert not [part for part in paragraphs if part in everything]
 
 
 def test_every_answer_of_the_shop_stands_in_its_notes() -> None:

@@ -90,9 +90,7 @@ Find = Callable[..., SharesPlan]
 
 @pytest.fixture
 def plan(make_task: Make, checkpoint: Checkpoint, tmp_path: Path) -> Find:
-    def planned(
-        max_drop: float | None = 0.1, items: int = ITEMS, **settings: object
-    ) -> SharesPlan:
+    def planned(max_drop: float | None = 0.1, items: int = ITEMS, **settings: object) -> SharesPlan:
         rows = [{"word": f"word{i}", "same": f"word{i}"} for i in range(items)]
         guard = Task.from_rows(
             {"test": rows},
@@ -135,7 +133,7 @@ def test_the_smallest_share_that_passes_in_all_seeds_is_found_and_ends_the_searc
     assert (found.verdict.kind, found.verdict.share) == ("found", 0.2)
     assert found.verdict.sentence.startswith(
         "schooled(replay=0.2) is the smallest share listed that stays within 10 points on echo in "
-        "all 2 seeds (at most echo by "
+        "all 2 seeds (at most "
     )
     assert found.verdict.sentence.endswith(
         "; replay=0.1 does not: echo falls by 40.0 points in seed 1 (100.0 before, 60.0 after)."

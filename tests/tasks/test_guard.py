@@ -70,6 +70,71 @@ def test_two_tasks_may_guard_each_other(write: Write) -> None:
     assert found.tasks[0].task.guard is None
 
 
+NAMES = ["general-labels", "general-reading", "general-rewriting", "general-translation"]
+
+
+@pytest.mark.parametrize(
+    ("guard", "most", "rung"),
+    [
+        ("general", None, "few-shot(4)"),
+        ({"tasks": ["general"]}, None, "few-shot(4)"),
+        ({"tasks": ["general"], "max_drop": 0.05}, 0.05, "few-shot(4)"),
+        ({"tasks": [{"task": "general", "max_drop": 0.1}], "max_drop": 0.05}, 0.1, "few-shot(4)"),
+        ({"tasks": [{"task": "general", "rung": "zero-shot"}]}, None, "zero-shot"),
+    ],
+)
+def test_general_is_the_bundled_set_and_its_text(
+    write: Write, guard: object, most: float | None, rung: str
+) -> None:
+    found = Task.load(write(guard=guard)).guard
+    assert found is not None
+    assert [g.task.name for g in found.tasks] == NAMES
+    assert {(g.max_drop, g.rung, len(g.task.test)) for g in found.tasks} == {(most, rung, 300)}
+    assert found.text is not None
+    assert found.text.name == "general/held-out.txt"
+    assert len(found.text.pieces) >= 15
+
+
+def test_general_stands_beside_others_and_a_text_of_the_user_s(
+    write: Write, tmp_path: Path
+) -> None:
+    write("other")
+    (tmp_path / "plain.txt").write_text("One line.\n")
+    guard = {"tasks": ["other.yaml", "general"], "text": "plain.txt"}
+    found = Task.load(write(guard=guard)).guard
+    assert found is not None
+    assert [g.task.name for g in found.tasks] == ["other", *NAMES]
+    assert found.text is not None
+    assert found.text.name == "plain.txt"
+
+
+def test_a_task_of_the_set_does_not_guard_itself_and_says_so(tmp_path: Path) -> None:
+    from stepladder.tasks.elsewhere import general_tasks
+
+    (labels,) = (file for file in general_tasks() if file.name == "general/labels")
+    settings = yaml.safe_load(labels.path.read_text(encoding="utf-8"))
+    settings["data"] = {k: str(labels.path.parent / v) for k, v in settings["data"].items()}
+    changed = settings | {"name": "mine", "sample": {"test": 200}, "guard": "general"}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(changed))
+    task = Task.load(tmp_path / "mine.yaml")
+    assert task.guard is not None
+    assert [g.task.name for g in task.guard.tasks] == NAMES[1:]
+    assert "guard: general/labels is this very task, and is left out" in task.notes
+
+
+def test_a_file_of_that_name_comes_first(write: Write, tmp_path: Path) -> None:
+    write("other").rename(tmp_path / "general")
+    found = Task.load(write(guard={"tasks": ["general"]})).guard
+    assert found is not None
+    assert [g.task.name for g in found.tasks] == ["other"]
+
+
+def test_the_train_rows_of_the_set_may_be_replayed(write: Write) -> None:
+    sources = Task.load(write(replay=["general"])).replay
+    assert [source.name for source in sources] == NAMES
+    assert all(isinstance(source, Task) and len(source.train) > 80 for source in sources)
+
+
 @pytest.mark.parametrize(
     ("guard", "message"),
     [
@@ -82,7 +147,8 @@ def test_two_tasks_may_guard_each_other(write: Write) -> None:
         ({"tasks": ["other.yaml", "other.yaml"]}, "two tasks are named 'other'"),
         ({"text": "nowhere.txt"}, "guard: text: nowhere.txt: cannot be read"),
         ({"task": ["other.yaml"]}, "unknown key 'task'; did you mean 'tasks'"),
-        ("other.yaml", "guard: a mapping"),
+        ("other.yaml", "guard: a mapping .* or the word general is expected, 'other.yaml' came"),
+        ({"tasks": [{"task": "general", "max_drop": 0}]}, "max_drop: a number above 0"),
     ],
 )
 def test_what_it_cannot_be_is_one_line(write: Write, guard: object, message: str) -> None:

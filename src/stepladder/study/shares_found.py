@@ -188,7 +188,7 @@ def _at_most(share: Share) -> str:
     """The bounds that it rests on."""
     limited = [g.guard for g in share.builds[0].guards if g.max_drop is not None]
     bounds = [(name, share.most(name)) for name in limited]
-    said = [f"{name} by {_up(most):.1f}" for name, most in bounds if most is not None]
+    said = [f"{_up(most):.1f} on {name}" for name, most in bounds if most is not None]
     return f" (at most {_listed(said)})" if said else ""
 
 

@@ -1,0 +1,160 @@
+"""The page about replay: where points stand, its lines, what is escaped, and nothing to draw."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from reading import Page
+from rich.console import Console
+
+from stepladder.report.shares import (
+    TradeOff,
+    draw,
+    print_shares,
+    render_shares,
+    write_shares,
+)
+from stepladder.study.forgetting import GuardDrop, TextRise
+from stepladder.study.shares_found import Build, Share, SharesFound, Standing
+
+
+def guard(drop: float, name: str = "echo", max_drop: float | None = 0.05) -> GuardDrop:
+    most = drop + 0.02
+    return GuardDrop(
+        guard=name,
+        metric="accuracy",
+        before=0.9,
+        after=0.9 - drop,
+        drop=drop,
+        low=drop - 0.01,
+        high=drop + 0.01,
+        most=most,
+        max_drop=max_drop,
+        n=300,
+        missing=0,
+        refusal=None if max_drop is None or most <= max_drop else f"on {name} it falls",
+    )
+
+
+def share(
+    value: float, losses: list[float], standing: Standing, of: float, name: str = "echo"
+) -> Share:
+    text = TextRise("held.txt", 2.5, 2.5 + losses[0], None, None, 14, 9000)
+    builds = tuple(
+        Build(
+            seed,
+            value + seed,
+            (guard(loss, name), guard(loss / 2, f"{name} beside", None)),
+            (name,) if standing == "beyond" else (),
+            text,
+        )
+        for seed, loss in enumerate(losses)
+    )
+    rung = f"full(replay={of:g})" if of else "full"
+    return Share(of, rung, builds, standing)
+
+
+def found(name: str = "echo") -> SharesFound:
+    return SharesFound(
+        task="notes",
+        model="embedded",
+        method="full",
+        deciding="rougeL",
+        better="higher",
+        items=150,
+        seeds=2,
+        base=23.5,
+        shares=(
+            share(97.0, [0.30, 0.34], "beyond", 0.0, name),
+            share(98.0, [0.12, 0.14], "beyond", 0.05, name),
+            share(96.0, [0.01, 0.03], "within", 0.1, name),
+            share(95.0, [0.02, 0.04], "within", 0.2, name),
+            Share(0.4, "full(replay=0.4)", (), "not tried"),
+        ),
+    )
+
+
+def picture(findings: SharesFound, width: float = 760, height: float = 380) -> TradeOff:
+    drawn = draw(findings, findings.guards[0], width, height)
+    assert drawn is not None
+    return drawn
+
+
+@pytest.mark.parametrize("size", [(760, 380), (340, 320)])
+def test_right_is_more_lost_and_higher_is_a_better_score(size: tuple[float, float]) -> None:
+    drawn = picture(found(), *size)
+    none, little, tenth, fifth = drawn.marks
+    assert none.x > little.x > fifth.x > tenth.x
+    assert little.y < none.y < tenth.y < fifth.y
+    assert drawn.limit is not None
+    assert fifth.x < drawn.limit.at < little.x  # 3 points, 5, 13
+    assert [mark.winner for mark in drawn.marks] == [False, False, True, False]
+    for mark in drawn.marks:
+        assert mark.across[0] < mark.x < mark.across[1]
+        assert mark.upward[0] < mark.y < mark.upward[1]
+        assert mark.label.box.inside(drawn.plot)
+
+
+def test_the_line_runs_through_the_undominated_shares_alone() -> None:
+    drawn = picture(found())
+    tenth, little = drawn.marks[2], drawn.marks[1]
+    ends = [float(number) for number in re.findall(r"[\d.]+", drawn.path)]
+    assert ends == pytest.approx([tenth.x, tenth.y, little.x, little.y], abs=0.06)
+    lower = replace(found(), better="lower")
+    assert lower.pareto("echo") == (0.1, 0.2)
+
+
+def test_a_guard_without_a_limit_is_drawn_without_its_line() -> None:
+    findings = found()
+    drawn = draw(findings, findings.guards[1], 760, 380)
+    assert drawn is not None
+    assert drawn.limit is None
+
+
+def test_the_page_is_whole_and_says_what_was_found() -> None:
+    html = render_shares(found())
+    page = Page(html)
+    assert found().verdict.sentence in page.text
+    assert found().verdict.sentence.startswith("full(replay=0.1) is the smallest share listed")
+    assert html.count("<svg") == 4  # two guards, wide and narrow
+    rows = [[" ".join(cell.split()) for cell in row] for row in page.rows]
+    assert rows[0][2] == "lost on echomax_drop 5.0"
+    assert rows[3][0] == "0.1"
+    assert rows[3][1].startswith("96.5")
+    assert rows[3][2] == "2.01.0 to 3.0at most 5.0"  # the latter two on lines of their own
+    assert rows[3][-1] == "stays within"
+    assert rows[5][-1] == "not tried"
+    assert "seed 1: on echo it falls" in page.text
+    assert render_shares(found()) == html
+
+
+def test_what_comes_from_data_is_escaped() -> None:
+    hostile = "<script>alert(1)</script>"
+    html = render_shares(replace(found(hostile), task=hostile, model=hostile))
+    assert "<script" not in html
+    assert "Content-Security-Policy" in html
+    Page(html)
+
+
+def test_where_nothing_was_measured_there_is_a_page_all_the_same(tmp_path: Path) -> None:
+    failed = Share(0.0, "full", (Build(0, None, error="the loss is not a number"),), "open")
+    findings = replace(found(), shares=(failed,), seeds=1)
+    write_shares(findings, tmp_path / "p.html", tmp_path / "p.json")
+    page = Page((tmp_path / "p.html").read_text(encoding="utf-8"))
+    assert "Nothing was measured" in page.text
+    assert "could not be built in seed 0: the loss is not a number" in page.text
+    kept = json.loads((tmp_path / "p.json").read_text(encoding="utf-8"))
+    assert kept["verdict"]["kind"] == "undecided"
+
+
+def test_the_terminal_says_the_same() -> None:
+    out = io.StringIO()
+    print_shares(found(), Console(file=out, width=120))
+    said = out.getvalue()
+    assert found().verdict.sentence in " ".join(said.split())
+    assert re.search(r"0\.05 +98\.5 +13\.0 +6\.5 +exceeds it", said)
