@@ -62,7 +62,7 @@ def schooled(monkeypatch: pytest.MonkeyPatch) -> Iterable[None]:
 
 
 class Model(FakeEngine):
-    """Repeats a word; the task's it upper-cases once it was taught, and forgets some of the rest."""
+    """Repeats a word; the task's it upper-cases once it was taught, and forgets some others."""
 
     down = False
 

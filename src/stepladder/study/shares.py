@@ -31,6 +31,7 @@ from stepladder.adaptation import Adaptation
 from stepladder.errors import LedgerError, RungError, TaskError
 from stepladder.ledger import DEFAULT_LEDGER, Ledger, StudyLog
 from stepladder.methods import parse_rung
+from stepladder.metrics import build_metrics
 from stepladder.records import Generation, Model
 from stepladder.statistics import guard_level
 from stepladder.study.climb import Climbed
@@ -160,13 +161,13 @@ def read_shares(plan: SharesPlan) -> SharesFound:
         found.append(Share(share, rung, tuple(builds), _standing(builds, plan.seeds)))
     if summary is None:
         raise LedgerError("no share has been tried yet; run the same command again to go on")
-    score = next(iter(_row(summary, _BASE).metrics.values()))
+    (metric,) = build_metrics([task.deciding], task.labels, [row.references for row in task.test])
     return SharesFound(
         task=task.name,
         model=plan.model.name,
         method=plan.method,
         deciding=task.deciding,
-        better=score.better,
+        better=metric.better,
         items=len(task.test),
         seeds=plan.seeds,
         base=base,
