@@ -11,9 +11,11 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
+import replayed
 import summaries
 
 from stepladder.report import render_html
+from stepladder.report.shares import render_shares
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
 WIDTHS = (360, 768, 1440)
@@ -37,12 +39,16 @@ addEventListener("load", () => {
 its content security policy: the script that looks is outside."""
 
 
+PAGES = {name: (lambda name=name: render_html(summaries.ALL[name]())) for name in summaries.ALL}
+PAGES["replay"] = lambda: render_shares(replayed.found())
+
+
 @pytest.mark.browser
-@pytest.mark.parametrize("name", sorted(summaries.ALL))
+@pytest.mark.parametrize("name", sorted(PAGES))
 def test_no_sideways_scrolling_and_no_touching_labels(name: str, tmp_path: Path) -> None:
     if CHROMIUM is None:
         pytest.skip("no chromium here")
-    page = escape(render_html(summaries.ALL[name]()))
+    page = escape(PAGES[name]())
     frames = [
         f'<iframe style="border: 0; width: {width}px; height: 900px" srcdoc="{page}"></iframe>'
         for width in WIDTHS
