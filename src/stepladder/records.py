@@ -480,7 +480,8 @@ class Cost:
     peak_memory: int | None = None
     """Bytes while training; None where nothing was trained."""
     foretold_memory: int | None = None
-    """Bytes of tensors that the training was expected to hold at its fullest moment."""
+    """Bytes that the training was expected to hold at its fullest moment, the libraries' own left
+    out: of its process on a processor, of its tensors on a GPU."""
     trainable: int = 0
     stored: int = 0
     """Bytes to keep beside the base checkpoint."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -147,6 +148,18 @@ def test_rehearsal_counts_what_a_real_update_holds() -> None:
     seen = foretell(LLAMA, Full(), SHAPE)
     assert loss.isfinite()
     assert seen.activations == pytest.approx(sum(kept.values()), rel=0.1)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks glibc")
+def test_a_process_holds_the_tensors_and_some_more() -> None:
+    config = llama(128, 2, (4, 4), 256, 2000, tied=True)
+    tensors = foretell(config, Full(), Batch(8, 96, 32))
+    assert tensors.process is None
+    assert tensors.expected == tensors.peak
+    told = foretell(config, Full(), Batch(8, 96, 32), process=True)
+    assert told.process is not None
+    assert told.expected == told.process
+    assert tensors.peak == told.peak < told.process < 1.5 * told.peak
 
 
 def test_a_config_is_read_without_weights(tmp_path: Path) -> None:

@@ -54,11 +54,12 @@ def test_the_memory_of_a_training_is_foretold(make_job, train, tmp_path, method,
     weights = sum(f.stat().st_size for f in (tmp_path / "outcome").glob("*.safetensors"))
     assert build.log["foretold_memory"] > (4 * weights if method == "full" else weights)
     forecast = foresee(make_job(method, model=model, epochs=1))
-    assert forecast.peak == build.log["foretold_memory"]
+    assert forecast.peak == build.log["foretold_tensors"]
+    assert forecast.expected == pytest.approx(build.log["foretold_memory"], rel=0.02)
 
 
 def test_what_does_not_fit_is_refused_before_it_starts(make_job, train, tmp_path, monkeypatch):
-    whole = train(make_job("full", epochs=1), tmp_path / "a").log["foretold_memory"]
+    whole = train(make_job("full", epochs=1), tmp_path / "a").log["foretold_tensors"]
     free = "stepladder.training.foresight.free_bytes"
     monkeypatch.setattr(free, lambda *_, **__: int(0.6 * whole))
     with pytest.raises(
@@ -78,7 +79,8 @@ def test_a_model_that_cannot_be_rehearsed_is_trained_all_the_same(
         raise RuntimeError("data-dependent")
 
     monkeypatch.setattr("stepladder.training.foresight.foretell", fails)
-    assert train(make_job(epochs=1), tmp_path).log["foretold_memory"] is None
+    log = train(make_job(epochs=1), tmp_path).log
+    assert log["foretold_memory"] is log["foretold_tensors"] is None
 
 
 def test_a_training_that_was_foretold_is_the_same_training(make_job, train, tmp_path, monkeypatch):

@@ -11,11 +11,28 @@ import time
 
 import pytest
 
+from stepladder.checkpoints import resolve
 from stepladder.errors import OutputError, TrainingError
-from stepladder.records import Build
+from stepladder.records import Build, FitSettings, Prompt, TrainingJob
 from stepladder.training import run_job
 from stepladder.training.process import environment
 from stepladder.training.workfolder import WorkFolder
+
+
+def saved_with_tokenizer(config, folder):
+    """Random weights, and a tokenizer to which `w123` is token 123."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+    torch.manual_seed(0)
+    LlamaForCausalLM(config).save_pretrained(folder)
+    words = {"<pad>": 0, "</s>": 1, **{f"w{i}": i for i in range(2, config.vocab_size)}}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="<pad>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>"
+    ).save_pretrained(folder)
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +90,46 @@ def test_interrupted_then_killed_then_finished_equals_never_disturbed(make_job, 
     assert seen[0].step > 30
     assert build.seconds > seen[0].seconds
     assert run_job(job, work.root) == build
+
+
+@linux
+@linux
+@pytest.mark.slow
+def test_the_memory_of_a_process_is_foretold_within_a_seventh(tmp_path):
+    """A Llama of 9 million parameters, above a training of next to no model."""
+    from transformers import LlamaConfig
+
+    def trained(name: str, config: LlamaConfig) -> Build:
+        folder = tmp_path / name
+        saved_with_tokenizer(config, folder)
+        text = " ".join(f"w{5 + i % 90}" for i in range(200))
+        return run_job(
+            TrainingJob(
+                method="full",
+                checkpoint=resolve(str(folder)),
+                train=((Prompt(text, ()), text[:180]),) * 16,
+                dev=(),
+                fit=FitSettings(epochs=1.0, batch_size=8),
+                seed=0,
+            ),
+            tmp_path / f"{name}-job",
+        )
+
+    def sizes(hidden: int, layers: int, words: int) -> LlamaConfig:
+        return LlamaConfig(
+            hidden_size=hidden,
+            intermediate_size=2 * hidden,
+            num_hidden_layers=layers,
+            num_attention_heads=4,
+            vocab_size=words,
+            pad_token_id=0,
+            eos_token_id=1,
+            tie_word_embeddings=True,
+        )
+
+    null = trained("null", sizes(16, 1, 200)).peak_memory
+    build = trained("real", sizes(256, 6, 16_000))
+    assert build.log["foretold_memory"] == pytest.approx(build.peak_memory - null, rel=0.15)
 
 
 def test_a_failure_inside_is_told_with_its_reason(make_job, tmp_path):
@@ -152,3 +209,10 @@ def test_waiting_threads_give_way_unless_the_user_says_otherwise(monkeypatch):
     assert environment()["GOMP_SPINCOUNT"] == "20000"
     monkeypatch.setenv("GOMP_SPINCOUNT", "7")
     assert environment()["GOMP_SPINCOUNT"] == "7"
+
+
+def test_the_allocator_keeps_less_unless_the_user_says_otherwise(monkeypatch):
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    assert environment()["GLIBC_TUNABLES"] == "glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0"
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.check=0")
+    assert environment()["GLIBC_TUNABLES"] == "glibc.malloc.check=0"

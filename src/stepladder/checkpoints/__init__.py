@@ -37,7 +37,7 @@ from stepladder.checkpoints.loading import (
     out_of_memory,
     quiet,
 )
-from stepladder.checkpoints.memory import free_bytes
+from stepladder.checkpoints.memory import allocator_settings, free_bytes
 from stepladder.checkpoints.resolving import (
     EMBEDDED,
     find_config,
@@ -75,6 +75,7 @@ __all__ = [
     "Loaded",
     "PairTokens",
     "TokenCounter",
+    "allocator_settings",
     "cache_folder",
     "check_layer",
     "checkpoint_from_json",

@@ -38,8 +38,8 @@ def print_foresight(plan: Plan, foresight: Foresight, console: Console) -> None:
     for line in _guards(plan, foresight):
         console.print(line, markup=False, highlight=False)
     console.print(
-        "Predicted: tokens in and out, time, the memory of trainings (their tensors alone); the "
-        f"total is at {plan.requests:,} requests.",
+        "Predicted: tokens in and out, time, the memory of trainings (without that of the "
+        f"libraries); the total is at {plan.requests:,} requests.",
         highlight=False,
     )
     console.print(_table(plan, foresight))

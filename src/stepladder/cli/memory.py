@@ -39,8 +39,8 @@ def memory(
     """Foretell the memory and the work of a training. No weights are needed or loaded.
 
     Every tensor of one update is counted, by going through it without contents.
-    What a process takes beside its tensors is not in it: the libraries, and what
-    the allocator keeps of freed ones.
+    Without --gpu it is also told what this machine's allocator would hold for
+    them, which is what a process takes beside its libraries.
     """
     from rich.console import Console
 
@@ -58,7 +58,7 @@ def memory(
     autocast = gpu is not None if bf16 is None else bf16
     found: dict[str, tuple[Forecast, Forecast | None]] = {}
     for name, chosen in methods.items():
-        rehearse = partial(foretell, config, chosen, autocast=autocast)
+        rehearse = partial(foretell, config, chosen, autocast=autocast, process=gpu is None)
         more = virtual_tokens(chosen)  # of a soft prompt, before those of the row
         forecast = rehearse(shape._replace(prompt=shape.prompt + more))
         fits: Forecast | None = forecast
@@ -70,7 +70,7 @@ def memory(
     console.print(
         f"{batch} rows of {length} tokens, {told} of them the answer; weights in float32"
         f"{', products in bf16' if autocast else ''}. Gradients come as activations go: the peak "
-        "is less than their sum. Tensors alone: on a processor the process takes more.",
+        "is less than their sum. The libraries' own memory is not in it.",
         highlight=False,
     )
     if room is not None and gpu is not None:
@@ -120,6 +120,8 @@ def _table(found: dict[str, tuple[Forecast, Forecast | None]]) -> object:
     table.add_row("trained of these", *(units.count(f.trainable) for f in forecasts))
     for part in ("weights", "gradients", "optimiser", "activations", "peak"):
         table.add_row(part, *(units.size(getattr(f, part)) for f in forecasts))
+    if any(f.process is not None for f in forecasts):
+        table.add_row("process here", *(units.size(f.process) for f in forecasts))
     table.add_row("FLOPs of an update", *(f"{f.flops:.2g}" for f in forecasts))
     return table
 

@@ -7,8 +7,8 @@
 Every operation of the model, of its backward pass and of the optimiser is gone through with
 PyTorch's fake tensors, which have a shape and a type and no content. So there is no formula for
 each architecture, adapter and attention that could fall behind the library; what autograd keeps,
-it keeps here too. What is NOT covered: workspaces inside of an operation, and what an allocator
-loses to fragments.
+it keeps here too. What an allocator then keeps of them is found by `allocator`, from the order in
+which they came and went. What is NOT covered: workspaces inside of an operation.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from torch.utils.flop_counter import flop_registry, sdpa_backward_flop_count, sd
 
 from stepladder.checkpoints import quiet
 from stepladder.contracts import TrainingMethod
+from stepladder.forecast.allocator import Trace, kept
 
 
 class Batch(NamedTuple):
@@ -58,6 +59,14 @@ class Forecast(NamedTuple):
     flops: float
     """Of the matrix products of one update, forward and backward (a multiplication and an addition
     are two)."""
+    process: int | None = None
+    """Bytes of a process on this machine's processor, above its imports: the weights, and what its
+    allocator holds for all else. None where it was not asked for or cannot be told."""
+
+    @property
+    def expected(self) -> int:
+        """What is to be measured: the process where that is known, else tensors alone."""
+        return self.peak if self.process is None else self.process
 
 
 class _Tally(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -68,7 +77,10 @@ class _Tally(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.now = 0
         self.peak = 0
         self.flops = 0.0
-        self._alive: dict[int, int] = {}
+        self.trace = Trace()
+        self._alive: dict[int, tuple[int, int]] = {}
+        """Number and bytes, by storage."""
+        self._count = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
@@ -82,13 +94,21 @@ class _Tally(TorchDispatchMode):  # type: ignore[no-untyped-call]
         key = storage._cdata
         if key in self._alive:
             return
-        self._alive[key] = storage.nbytes()
+        self._count += 1
+        self._alive[key] = self._count, storage.nbytes()
+        self.trace.take(self._count, storage.nbytes())
         self.now += storage.nbytes()
         self.peak = max(self.peak, self.now)
         weakref.finalize(storage, self._leave, key)
 
     def _leave(self, key: int) -> None:
-        self.now -= self._alive.pop(key, 0)
+        number, size = self._alive.pop(key)
+        self.trace.give(number)
+        self.now -= size
+
+    def trace_from_here(self) -> None:
+        """Without what is alive by now."""
+        self.trace = Trace(before=self._count)
 
 
 def foretell(
@@ -99,13 +119,15 @@ def foretell(
     autocast: bool = False,
     dtype: torch.dtype = torch.float32,
     all_logits: bool = False,
+    process: bool = False,
 ) -> Forecast:
     """The second update of a training on its longest batch, when the optimiser has its states.
 
     `config` is a transformers config, of which no weights are needed. `autocast` multiplies in
     bf16, as the fit loop does where it pays; `dtype` is that of the weights (the fit loop's are
     float32). With `all_logits` the output layer reads the prompt too, which the fit loop spares
-    where the model allows it. Raises RungError for a method that does not go with the model.
+    where the model allows it. With `process` this machine's allocator is asked what it would hold,
+    which takes a tenth of a second. Raises RungError for a method that does not go with the model.
     """
     with quiet(), torch.device("meta"):
         model = method.prepare(empty_model(config, dtype))
@@ -113,6 +135,7 @@ def foretell(
         _materialise(model)
         model.train()
         weights = tally.now
+        tally.trace_from_here()
         trained = [p for p in model.parameters() if p.requires_grad]
         optimiser = torch.optim.AdamW(trained, fused=True)
         inputs = _inputs(model, batch, all_logits=all_logits)
@@ -134,6 +157,7 @@ def foretell(
             activations=activations,
             peak=tally.peak,
             flops=tally.flops,
+            process=_process(weights, tally.trace) if process else None,
         )
 
 
@@ -162,6 +186,12 @@ def empty_model(config: Any, dtype: torch.dtype = torch.float32) -> Any:
     family = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
     with torch.device("meta"):
         return family.from_config(config, dtype=dtype)  # type: ignore[no-untyped-call]
+
+
+def _process(weights: int, trace: Trace) -> int | None:
+    """Weights are pages of their file, which no allocator holds (safetensors maps it)."""
+    held = kept(trace)
+    return None if held is None else weights + held
 
 
 def _materialise(model: nn.Module) -> None:

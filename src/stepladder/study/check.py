@@ -117,7 +117,7 @@ def _memory_of(job: TrainingJob) -> int | None:
     from stepladder.training.foresight import foresee
 
     forecast = foresee(job)
-    return None if forecast is None else forecast.peak
+    return None if forecast is None else forecast.expected
 
 
 class _Tokenizers:

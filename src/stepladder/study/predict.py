@@ -79,8 +79,8 @@ class Prediction:
     notes: tuple[str, ...] = ()
     """What will not be as the rung is named: demonstrations that do not fit."""
     memory: int | None = None
-    """Bytes of tensors at the fullest moment of its training; None where nothing is trained, or
-    where it was not foretold."""
+    """Bytes at the fullest moment of its training, the libraries' own left out; None where nothing
+    is trained, or where it was not foretold."""
 
     def total(self, requests: int) -> float | None:
         """Seconds to build once and answer so many requests."""

@@ -119,7 +119,8 @@ def fit(
     # The Trainer switches the cache off in the configuration, which a saved checkpoint would keep.
     model.config.use_cache = caches
     log = _log(job, work, plan, train, dev) | {
-        "foretold_memory": None if foreseen is None else foreseen.peak
+        "foretold_memory": None if foreseen is None else foreseen.expected,
+        "foretold_tensors": None if foreseen is None else foreseen.peak,
     }
     return Fitted(method, trainer.model, trainable, log)
 

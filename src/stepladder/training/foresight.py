@@ -92,8 +92,14 @@ def longest(train: Encoded, job: TrainingJob) -> list[Row]:
 
 
 def rehearsal(model: Any, method: TrainingMethod, precision: str) -> Rehearsal:
-    """How batches of this training are foretold."""
-    return partial(foretell, model.config, method, autocast=precision == "bf16")
+    """How batches of this training are foretold: of a processor, with the process that it takes."""
+    return partial(
+        foretell,
+        model.config,
+        method,
+        autocast=precision == "bf16",
+        process=not torch.cuda.is_available(),
+    )
 
 
 def foretold(rehearse: Rehearsal, batch: dict[str, Any], job: TrainingJob) -> Forecast | None:
