@@ -82,19 +82,19 @@ def main() -> None:
     null = trained(job_of(Case("", nothing, "full", 8, 8))).peak_memory
     assert null is not None
     print(f"a training of next to no model: {null / MIB:.0f} MiB, taken off below")
-    print(
-        "| model | method | tokens | products | tensors, MiB | process, MiB | measured, MiB | ratio |"
-    )
+    print("in MiB; the ratio is the process by what was measured")
+    print("| model | method | tokens | products | tensors | process | measured | ratio |")
     print("|---|---|---|---|---|---|---|---|")
     for case in cases():
         build = trained(job_of(case))
         assert build.peak_memory is not None
-        peak, foretold = build.peak_memory - null, build.log["foretold_memory"]
+        peak, process = build.peak_memory - null, build.log["foretold_memory"]
+        tensors = build.log["foretold_tensors"]
         print(
             f"| {case.model} {case.made.parameters / 1e6:.0f} M | {case.method} "
             f"| {ROWS} x ({case.prompt} + {case.answer}) | {build.log['precision']} "
-            f"| {build.log['foretold_tensors'] / MIB:,.0f} | {foretold / MIB:,.0f} | {peak / MIB:,.0f} "
-            f"| {foretold / peak:.2f} |",
+            f"| {tensors / MIB:,.0f} | {process / MIB:,.0f} | {peak / MIB:,.0f} "
+            f"| {process / peak:.2f} |",
             flush=True,
         )
 

@@ -93,7 +93,6 @@ def test_interrupted_then_killed_then_finished_equals_never_disturbed(make_job, 
 
 
 @linux
-@linux
 @pytest.mark.slow
 def test_the_memory_of_a_process_is_foretold_within_a_seventh(tmp_path):
     """A Llama of 9 million parameters, above a training of next to no model."""
