@@ -77,6 +77,30 @@ def test_the_page_is_whole_and_says_what_was_found() -> None:
     assert render_shares(found()) == html
 
 
+def test_a_share_with_fewer_trainings_says_so_and_has_no_spread() -> None:
+    findings = found()
+    share = replace(findings.shares[1], builds=findings.shares[1].builds[:1])
+    findings = replace(findings, shares=(findings.shares[0], share, *findings.shares[2:]))
+    row = next(row for row in Page(render_shares(findings)).rows if row[0].startswith("0.05"))
+    assert row[0] == "0.051 of 2 trainings"
+    assert row[1] == "98.0"
+    out = io.StringIO()
+    print_shares(findings, Console(file=out, width=120))
+    assert "1 of 2 trainings" in out.getvalue()
+
+
+@pytest.mark.parametrize("size", [(760, 380), (340, 320)])
+def test_no_label_lies_on_a_line(size: tuple[float, float]) -> None:
+    drawn = picture(found(), *size)
+    (x1, y1, x2, y2) = (float(number) for number in re.findall(r"[\d.]+", drawn.path))
+    on_it = [(x1 + (x2 - x1) * t / 100, y1 + (y2 - y1) * t / 100) for t in range(101)]
+    assert drawn.limit is not None
+    for mark in drawn.marks:
+        left, top, right, bottom = mark.label.box
+        assert not [x for x, y in on_it if left < x < right and top < y < bottom], mark.title
+        assert not left < drawn.limit.at < right
+
+
 def test_what_comes_from_data_is_escaped() -> None:
     hostile = "<script>alert(1)</script>"
     html = render_shares(replace(found(hostile), task=hostile, model=hostile))

@@ -9,7 +9,9 @@ share beats on both, and another stands where `max_drop` does.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -90,6 +92,7 @@ def render_shares(found: SharesFound) -> str:
         base=units.points(found.base),
         pictures=[(g, wide, narrow) for g, wide, narrow in pictures if wide and narrow],
         table=[_row(found, share) for share in found.shares],
+        texts=any(build.text for share in found.shares for build in share.builds),
         limits=[units.points(guard.max_drop, guard.times) for guard in found.guards],
     )
 
@@ -111,7 +114,9 @@ def print_shares(found: SharesFound, console: Console) -> None:
     for share in found.shares:
         row = _row(found, share)
         cells = [f"{cell.mean}\n{cell.spread}".rstrip() for cell in (row.value, *row.losses)]
-        table.add_row(row.share, *cells, row.standing)
+        part = f"\n{row.trainings} of {found.seeds} trainings"
+        told = row.standing + (part if 0 < row.trainings < found.seeds else "")
+        table.add_row(row.share, *cells, told)
     console.print(table)
 
 
@@ -139,7 +144,7 @@ def draw(found: SharesFound, guard: GuardDrop, breadth: float, height: float) ->
         width=breadth,
         height=height,
         plot=plot,
-        marks=_marks(found, points, across, upward, _Frame(plot, line)),
+        marks=_marks(found, points, across, upward, _Frame(plot, line, chain)),
         path="M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in chain) if len(chain) > 1 else "",
         limit=line,
         x_ticks=_apart(across.ticks, breadth),
@@ -149,20 +154,32 @@ def draw(found: SharesFound, guard: GuardDrop, breadth: float, height: float) ->
 
 
 class _Frame(NamedTuple):
+    """What the marks are set into."""
+
     plot: Box
     limit: Tick | None
+    chain: list[tuple[float, float]]
+    """The undominated shares."""
 
     def obstacles(self) -> list[Box]:
-        if self.limit is None:
-            return []
-        at = self.limit.at
-        return [Box(at - 1, self.plot.top, at + 1, self.plot.bottom)]
+        """Both lines, the slanting one in small pieces."""
+        boxes = []
+        if self.limit is not None:
+            at = self.limit.at
+            boxes.append(Box(at - 1, self.plot.top, at + 1, self.plot.bottom))
+        for (x1, y1), (x2, y2) in pairwise(self.chain):
+            pieces = max(1, round(math.dist((x1, y1), (x2, y2)) / 6))
+            for step in range(pieces + 1):
+                x, y = x1 + (x2 - x1) * step / pieces, y1 + (y2 - y1) * step / pieces
+                boxes.append(Box(x - 3, y - 3, x + 3, y + 3))
+        return boxes
 
 
 def _apart(ticks: tuple[Tick, ...], breadth: float) -> tuple[Tick, ...]:
-    """Every second one where there is little room; a minus as wide as a plus."""
+    """Every second one where there is little room, 0 among them; a minus as wide as a plus."""
     step = 1 if breadth > 500 or len(ticks) < 6 else 2
-    return tuple(Tick(at, text.replace("-", "−")) for at, text in ticks[::step])
+    first = next((i for i, tick in enumerate(ticks) if float(tick.text) == 0), 0) % step
+    return tuple(Tick(at, text.replace("-", "−")) for at, text in ticks[first::step])
 
 
 def _marks(
@@ -189,10 +206,7 @@ def _marks(
 
 def _title(found: SharesFound, point: Point) -> str:
     value, loss = _spread(point.value), _spread(point.loss)
-    return (
-        f"replay={point.share.share:g}: {found.deciding} {value.mean} ({value.spread}), "
-        f"lost {loss.mean} ({loss.spread})."
-    )
+    return f"replay={point.share.share:g}: {found.deciding} {_said(value)}, lost {_said(loss)}."
 
 
 class Cell(NamedTuple):
@@ -200,14 +214,19 @@ class Cell(NamedTuple):
 
     mean: str
     spread: str
+    """The lowest to the highest; empty where there is one."""
     most: str = ""
+
+
+def _said(cell: Cell) -> str:
+    return f"{cell.mean} ({cell.spread})" if cell.spread else cell.mean
 
 
 class Row(NamedTuple):
     """A line of the table, in words."""
 
     share: str
-    rung: str
+    trainings: int
     value: Cell
     losses: tuple[Cell, ...]
     texts: str
@@ -219,7 +238,7 @@ class Row(NamedTuple):
 def _row(found: SharesFound, share: Share) -> Row:
     losses = []
     for guard in found.guards:
-        most = units.bounds(None, share.most(guard.guard))
+        most = units.bounds(None, share.most(guard.guard)).replace("-", "−")
         losses.append(_spread(share.loss(guard.guard))._replace(most=most))
     rises = [build.text.rise for build in share.builds if build.text is not None]
     mean = sum(rises) / len(rises) if rises and len(rises) == len(share.builds) else None
@@ -231,7 +250,7 @@ def _row(found: SharesFound, share: Share) -> Row:
     ]
     return Row(
         share=f"{share.share:g}",
-        rung=share.rung,
+        trainings=len(share.builds),
         value=_spread(share.value),
         losses=tuple(losses),
         texts=units.DASH if mean is None else f"{mean:+.3f}".replace("-", "−"),
@@ -245,4 +264,5 @@ def _spread(spread: Spread | None) -> Cell:
     if spread is None:
         return Cell(units.DASH, "")
     mean = units.points(spread.mean).replace("-", "−")
-    return Cell(mean, units.interval(spread.low, spread.high))
+    alone = spread.low == spread.high
+    return Cell(mean, "" if alone else units.interval(spread.low, spread.high))
