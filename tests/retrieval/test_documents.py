@@ -123,7 +123,7 @@ def test_csv_rows_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "told"),
     [
-        ("a.txt", b"caf\xe9", "a.txt: not UTF-8 text (byte 0xe9)"),
+        ("a.txt", b"caf\xe9", "a.txt: not UTF-8 text (byte 0xe9 at 3); if it is text, save it as UTF-8"),
         ("a.txt", b"a\0b", "a.txt: holds zero bytes, so it is no text"),
         ("a.md", b"# Heading alone\n", "a.md: holds no text"),
         ("a.pdf", b"no pdf", "a.pdf: not a PDF that can be read"),

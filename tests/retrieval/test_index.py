@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from stepladder.checkpoints import FOUR_CHARACTERS
 from stepladder.errors import KnowledgeError, MissingExtraError
@@ -78,9 +80,101 @@ def test_an_encoders_vectors_are_kept_by_document(source: KnowledgeSource, tmp_p
     before = {path: path.stat().st_mtime_ns for path in cache.rglob("*.npy")}
     source.files[0].path.write_text("# The blue coat\nIt is made of silk.\n")
     build_index(source, making, FOUR_CHARACTERS, cache)
-    by_document = [p for p in before if p.parent.name == "passages"]
+    by_document = [p for p in before if p.parent.name == "passages" and not p.match("*.words.npy")]
     assert len(by_document) == 2
     assert all(path.stat().st_mtime_ns == before[path] for path in by_document)
+
+
+@pytest.mark.parametrize("fitted", [10_000, 1])
+@pytest.mark.parametrize("by", ["bm25", "lsa"])
+def test_after_a_change_it_is_as_if_made_afresh(
+    by: str,
+    fitted: int,
+    source: KnowledgeSource,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Every file of it byte for byte, whatever was indexed before."""
+    if by == "lsa":
+        pytest.importorskip("sklearn", reason="needs the extra 'docs'")
+    monkeypatch.setattr("stepladder.retrieval.shelf.FITTED", fitted)
+    build_index(source, Making(by), FOUR_CHARACTERS, tmp_path / "cache")
+    for file, added in zip(source.files, ("It is new.", "They are old."), strict=True):
+        file.path.write_text(f"{file.path.read_text()}# Late\n{added}\n")
+        one = build_index(source, Making(by), FOUR_CHARACTERS, tmp_path / "cache")
+        other = build_index(source, Making(by), FOUR_CHARACTERS, tmp_path / file.path.name)
+        assert (one.fresh, other.fresh) == (1, 2)
+        assert one.key == other.key
+        for path in other.folder.iterdir():
+            assert path.read_bytes() == (one.folder / path.name).read_bytes(), path.name
+        hits = open_index(one.folder).search(added, 3)
+        assert hits == open_index(other.folder).search(added, 3)
+        assert hits[0].passage.body == added
+
+
+def test_directions_rest_on_some_of_many_documents(
+    source: KnowledgeSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A document that is not among them changes without another fit."""
+    pytest.importorskip("sklearn", reason="needs the extra 'docs'")
+    monkeypatch.setattr("stepladder.retrieval.shelf.FITTED", 1)
+    build_index(source, Making("lsa"), FOUR_CHARACTERS, tmp_path)
+    counts = []
+    for file in source.files:
+        file.path.write_text(f"# Late\nIt is new.\n{file.path.read_text()}")
+        build_index(source, Making("lsa"), FOUR_CHARACTERS, tmp_path)
+        counts.append(len(list((tmp_path / "lsa").iterdir())))
+    assert sorted(counts) in ([1, 2], [2, 2])  # by the order of the two; one of them is in it
+    assert counts[-1] == 2
+
+
+class Counting:
+    """An encoder that says what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        self.asked += texts
+        return np.array([[len(text), text.count("e")] for text in texts], np.float32)
+
+
+def test_only_passages_that_changed_are_encoded_again(
+    source: KnowledgeSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = Counting()
+    monkeypatch.setattr("stepladder.retrieval.shelf.open_encoder", lambda name: encoder)
+    first = build_index(source, Making("some/encoder"), FOUR_CHARACTERS, tmp_path)
+    assert len(encoder.asked) == first.passages == 3
+    encoder.asked.clear()
+    lamps = source.files[1].path
+    lamps.write_text(lamps.read_text().replace("3 kilos", "4 kilos"))
+    changed = build_index(source, Making("some/encoder"), FOUR_CHARACTERS, tmp_path)
+    assert encoder.asked == ["The red lamp. It weighs 4 kilos."]
+    passages = open_index(changed.folder).passages
+    assert np.array_equal(
+        np.load(changed.folder / "vectors.npy"), encoder.encode([p.text for p in passages])
+    )
+
+
+def test_an_index_of_an_older_form_is_one_clear_line(
+    source: KnowledgeSource, tmp_path: Path
+) -> None:
+    kept = build_index(source, Making("bm25"), FOUR_CHARACTERS, tmp_path / "cache")
+    about = json.loads((kept.folder / "index.json").read_text())
+    (kept.folder / "index.json").write_text(json.dumps({**about, "format": 1}))
+    with pytest.raises(KnowledgeError, match="its form is 1, 2 is expected.*; remove it"):
+        open_index(kept.folder)
+
+
+def test_a_passage_that_is_broken_is_told_when_it_is_asked_for(
+    source: KnowledgeSource, tmp_path: Path
+) -> None:
+    kept = build_index(source, Making("bm25"), FOUR_CHARACTERS, tmp_path / "cache")
+    path = kept.folder / "passages.jsonl"
+    path.write_text(path.read_text().replace('"source"', '"sauce"'))
+    with pytest.raises(KnowledgeError, match="holds no index that can be read"):
+        open_index(kept.folder)
 
 
 def test_unreadable_rows_are_named_and_the_rest_goes_on(tmp_path: Path) -> None:
@@ -147,7 +241,7 @@ def test_normalised_scores() -> None:
 
 def test_equal_passages_keep_their_order() -> None:
     passages = [Passage("a", "", 0, 4, "lamp"), Passage("b", "", 0, 4, "lamp")]
-    index = HybridIndex(passages, Bm25Search(["lamp", "lamp"]), None)
+    index = HybridIndex(passages, Bm25Search.of(["lamp", "lamp"]), None)
     assert [hit.at for hit in index.search("lamp", 2)] == [0, 1]
     assert [hit.at for hit in index.search("nothing known", 5)] == [0, 1]
 

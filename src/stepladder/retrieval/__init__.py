@@ -10,7 +10,7 @@ open_index(kept.folder).search("where is the lamp?", k=3)
 from stepladder.retrieval.chunks import Cut, Passage
 from stepladder.retrieval.gold import GoldFinder, KnowledgeLeak, knowledge_leak
 from stepladder.retrieval.index import Hit, Index, Merge
-from stepladder.retrieval.nearest import Search, open_search, words_of
+from stepladder.retrieval.nearest import Search, open_search
 from stepladder.retrieval.shelf import (
     KeptIndex,
     Making,
@@ -19,6 +19,7 @@ from stepladder.retrieval.shelf import (
     is_index,
     open_index,
 )
+from stepladder.retrieval.words import words_of
 
 __all__ = [
     "Cut",

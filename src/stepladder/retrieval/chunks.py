@@ -21,6 +21,12 @@ from stepladder.retrieval.documents import Document
 
 _SENTENCE = re.compile(r"(?<=[.!?…。！？])[\"'”’)\]]*\s+|\n\s*\n|(?<=[。！？])")
 _WORD_END = re.compile(r"\s+")
+_LONG = 100
+"""Characters for each token of a passage, beyond which a section is longer than one."""
+_FAR = 10_000
+"""Characters to both sides of the middle of a long sentence, among which a space is looked for."""
+_AT_ONCE = 4096
+"""Sentences that are counted together."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,7 @@ def cut(document: Document, how: Cut, count: CountTexts) -> list[Passage]:
     passages: list[Passage] = []
     for section in document.sections:
         start, end = _stripped(document.text, section.start, section.end)
-        if count([document.text[start:end]])[0] <= how.size:
+        if _short(document.text[start:end], how.size, count) is not None:
             spans = [(start, end)]
         else:
             spans = list(_packed(_units(document.text, start, end, how.size, count), how))
@@ -94,6 +100,13 @@ def cut(document: Document, how: Cut, count: CountTexts) -> list[Passage]:
             Passage(document.source, section.heading, a, b, document.text[a:b]) for a, b in spans
         ]
     return passages
+
+
+def _short(text: str, size: int, count: CountTexts) -> int | None:
+    """Its tokens, where it is one passage. What has far more characters is not counted in one
+    piece, for which a tokenizer would make an object a token."""
+    tokens = count([text])[0] if len(text) <= _LONG * size else size + 1
+    return tokens if tokens <= size else None
 
 
 def _packed(units: Sequence[_Unit], how: Cut) -> Iterator[tuple[int, int]]:
@@ -119,7 +132,9 @@ def _packed(units: Sequence[_Unit], how: Cut) -> Iterator[tuple[int, int]]:
 def _units(text: str, start: int, end: int, size: int, count: CountTexts) -> list[_Unit]:
     """Sentences, or pieces of those that are too long, with their lengths."""
     sentences = list(_between(text, start, end, _SENTENCE))
-    counts = count([text[a:b] for a, b in sentences])
+    counts: list[int] = []
+    for at in range(0, len(sentences), _AT_ONCE):
+        counts += count([text[a:b] for a, b in sentences[at : at + _AT_ONCE]])
     units: list[_Unit] = []
     for (a, b), tokens in zip(sentences, counts, strict=True):
         if tokens <= size:
@@ -132,11 +147,14 @@ def _units(text: str, start: int, end: int, size: int, count: CountTexts) -> lis
 def _halved(text: str, start: int, end: int, size: int, count: CountTexts) -> list[_Unit]:
     """A long sentence in pieces of at most `size` tokens, cut at the space nearest to the middle;
     in a script without spaces, in the middle."""
-    tokens = count([text[start:end]])[0]
-    if tokens <= size or end - start < 2:
+    tokens = _short(text[start:end], size, count)
+    if tokens is not None:
         return [_Unit(start, end, tokens)]
+    if end - start < 2:
+        return [_Unit(start, end, count([text[start:end]])[0])]
     middle = (start + end) // 2
-    borders = _WORD_END.finditer(text, start, end)
+    # A file without sentences may be one of a hundred million characters.
+    borders = _WORD_END.finditer(text, max(start, middle - _FAR), min(end, middle + _FAR))
     spaces = [m for m in borders if start < m.start() and m.end() < end]
     near: Callable[[re.Match[str]], int] = lambda m: abs(m.start() - middle)  # noqa: E731
     found = min(spaces, key=near, default=None)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from stepladder.errors import MissingExtraError
-from stepladder.tasks.knowledge import KnowledgeFile
+from stepladder.tasks.knowledge import KnowledgeFile, counted
 
 PATH = " > "
 """Between a heading and those below it."""
@@ -29,6 +29,8 @@ _TITLES = ("title", "heading", "name", "id")
 """Fields of a row that can be its heading, the first that there is."""
 _BODIES = ("text", "content", "body", "passage", "answer")
 """Fields of a row that can be its text alone, the first that there is; else all are its text."""
+LARGEST = 100_000_000
+"""Bytes that a document may have. It is read whole, and takes some ten times as much memory."""
 _BLOCKS = ("p", "li", "tr", "pre", "blockquote", "dt", "dd", "div", "section", "article", "br")
 _UNSEEN = ("script", "style", "noscript", "template", "head")
 
@@ -60,6 +62,11 @@ def read_document(file: KnowledgeFile) -> tuple[Document | None, list[str]]:
     """One file's document, None where it holds no text; and what could not be read, a line each."""
     draft = _Draft(file.name)
     try:
+        if too_large(file):
+            raise _UnreadableError(
+                f"{file.path.stat().st_size / 1e6:,.0f} MB, up to {LARGEST / 1e6:,.0f} MB are read; "
+                "split it into smaller files"
+            )
         _READERS[file.path.suffix.lower()](file.path.read_bytes(), draft)
     except OSError as error:
         draft.unread.append(f"{file.name}: cannot be read ({error.strerror or error})")
@@ -69,6 +76,11 @@ def read_document(file: KnowledgeFile) -> tuple[Document | None, list[str]]:
     if document is None and not draft.unread:
         draft.unread.append(f"{file.name}: holds no text")
     return document, draft.unread
+
+
+def too_large(file: KnowledgeFile) -> bool:
+    """Whether its bytes are too many to be read."""
+    return file.path.stat().st_size > LARGEST
 
 
 class _Draft:
@@ -111,7 +123,10 @@ def _text(data: bytes) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _UnreadableError(f"not UTF-8 text (byte 0x{data[error.start]:02x})") from None
+        raise _UnreadableError(
+            f"not UTF-8 text (byte 0x{data[error.start]:02x} at {error.start:,}); if it is text, "
+            "save it as UTF-8"
+        ) from None
     if "\0" in text:
         raise _UnreadableError("holds zero bytes, so it is no text")
     return text.replace("\r\n", "\n")
@@ -173,6 +188,11 @@ def _read_pdf(data: bytes, draft: _Draft) -> None:
         texts = [page.extract_text() for page in pages]
     except (PyPdfError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _UnreadableError(f"not a PDF that can be read ({_first_line(error)})") from None
+    if not any(text.strip() for text in texts):
+        raise _UnreadableError(
+            f"no text on {counted(len(texts), 'page')}; if these are scans, give it a text layer "
+            "by text recognition (OCR)"
+        )
     for number, text in enumerate(texts, start=1):
         draft.heading(1, f"page {number}")
         draft.add(text)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from stepladder.records import Example
 from stepladder.retrieval.chunks import Passage
-from stepladder.retrieval.nearest import words_of
+from stepladder.retrieval.words import words_of
 
 _RUN = 3
 """Words of the runs that are looked up; a shorter text is found only as a whole passage."""

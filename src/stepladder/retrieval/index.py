@@ -1,6 +1,6 @@
 """An index of passages: BM25 and vectors, each exact, merged.
 
-    index = HybridIndex(passages, Bm25Search(texts), EncoderSearch(texts, lsa), merge="rank")
+    index = HybridIndex(passages, Bm25Search.of(texts), EncoderSearch(lsa, lsa.encode(texts)))
     index.search("where is the warm axe?", k=3)[0].passage.place
 
 What is behind `Index` may be exchanged: nothing else is relied on.
@@ -82,7 +82,7 @@ class HybridIndex:
         if self.vectors is not None:
             join = _by_rank if self.merge == "rank" else _by_score
             scores = join(scores, self.vectors.scores(query))
-        best = descending(scores)[:k]
+        best = descending(scores, k)
         hits = [Hit(at, self.passages[at], float(scores[at])) for at in best]
         return hits, time.perf_counter() - begun
 

@@ -17,16 +17,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stepladder.errors import MissingExtraError
 from stepladder.records import content_hash
-from stepladder.retrieval.nearest import words_of
+from stepladder.retrieval.words import words_of
 
 DIMENSIONS = 200
 """At most; fewer where there are fewer passages or words."""
+FITTED = 10_000
+"""Passages that the directions of an index rest on, at most. Of more documents some are taken,
+by the hash of their names: a change in another one leaves the directions, and all vectors but its
+own, as they are."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,7 @@ class Lsa:
     """Inverse document frequencies, shape (words,)."""
     directions: NDArray[np.float32]
     """Shape (words, dimensions)."""
+    ARRAYS: ClassVar[str] = "lsa.npz"
 
     @classmethod
     def fit(cls, texts: Sequence[str], dimensions: int = DIMENSIONS) -> Lsa:
@@ -86,10 +92,10 @@ class Lsa:
 
     def save(self, folder: Path) -> None:
         (folder / "words.json").write_text(json.dumps(self.words), encoding="utf-8")
-        np.savez(folder / "lsa.npz", weights=self.weights, directions=self.directions)
+        np.savez(folder / self.ARRAYS, weights=self.weights, directions=self.directions)
 
     @classmethod
     def load(cls, folder: Path) -> Lsa:
         words = json.loads((folder / "words.json").read_text(encoding="utf-8"))
-        with np.load(folder / "lsa.npz", allow_pickle=False) as arrays:
+        with np.load(folder / cls.ARRAYS, allow_pickle=False) as arrays:
             return cls(tuple(words), arrays["weights"], arrays["directions"])

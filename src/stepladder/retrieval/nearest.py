@@ -7,7 +7,6 @@ sentences live off the very words that stop-word lists remove.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Protocol
@@ -17,8 +16,7 @@ from numpy.typing import NDArray
 
 from stepladder.checkpoints import open_encoder
 from stepladder.contracts import Floats
-
-_WORD = re.compile(r"\w+")
+from stepladder.retrieval.words import WordMatrix, count_words, merged, words_of
 
 
 class Search(Protocol):
@@ -28,27 +26,35 @@ class Search(Protocol):
 
 
 class Bm25Search:
-    """BM25 (Robertson and Zaragoza 2009) by bm25s, with its default k1 and b."""
+    """BM25 (Robertson and Zaragoza 2009), scored by bm25s, with its default k1 and b."""
 
-    def __init__(self, pool: Sequence[str]) -> None:
+    def __init__(self, matrix: WordMatrix) -> None:
         import bm25s
 
-        words = [words_of(text) for text in pool]
-        self._known = {word for text in words for word in text}
-        self._size = len(pool)
+        self._matrix = matrix
         self._index = bm25s.BM25()
-        if self._known:
-            self._index.index(words, show_progress=False)
+        self._index.nonoccurrence_array = None  # which `index` would set, and scoring asks for
+        self._index.scores = {
+            "data": matrix.data,
+            "indices": matrix.indices,
+            "indptr": matrix.indptr,
+            "num_docs": matrix.passages,
+        }
+
+    @classmethod
+    def of(cls, pool: Sequence[str]) -> Bm25Search:
+        """Over these texts."""
+        return cls(merged([count_words(pool)]))
 
     def ranked(self, query: str) -> list[int]:
         return descending(self.scores(query))
 
     def scores(self, query: str) -> Floats:
         """Of each text, shape (pool,); 0 where it has no word of the query."""
-        words = [word for word in words_of(query) if word in self._known]
-        if not words:
-            return np.zeros(self._size)
-        return np.asarray(self._index.get_scores(words), dtype=np.float64)
+        columns = self._matrix.columns(words_of(query))
+        if not columns:
+            return np.zeros(self._matrix.passages)
+        return np.asarray(self._index.get_scores_from_ids(columns), dtype=np.float64)
 
 
 class Encodes(Protocol):
@@ -62,12 +68,10 @@ class Encodes(Protocol):
 class EncoderSearch:
     """Cosine similarity of unit vectors, exact."""
 
-    def __init__(
-        self, pool: Sequence[str], encoder: Encodes, vectors: NDArray[np.float32] | None = None
-    ) -> None:
-        """`vectors` are those of the pool, where they are known already."""
+    def __init__(self, encoder: Encodes, vectors: NDArray[np.float32]) -> None:
+        """`vectors` are those of the pool, shape (pool, dimensions)."""
         self._encoder = encoder
-        self._vectors = encoder.encode(pool) if vectors is None else vectors
+        self._vectors = vectors
 
     def ranked(self, query: str) -> list[int]:
         return descending(self.scores(query))
@@ -84,14 +88,17 @@ def open_search(by: str, pool: tuple[str, ...]) -> Search:
 
     `by` is `bm25`, or the name or folder of a sentence encoder.
     """
-    return Bm25Search(pool) if by == "bm25" else EncoderSearch(pool, open_encoder(by))
+    if by == "bm25":
+        return Bm25Search.of(pool)
+    encoder = open_encoder(by)
+    return EncoderSearch(encoder, encoder.encode(pool))
 
 
-def words_of(text: str) -> list[str]:
-    """The words of a text, lower-cased, as every search here sees them."""
-    return _WORD.findall(text.lower())
-
-
-def descending(scores: NDArray[np.float64]) -> list[int]:
-    """Positions by score, the highest first; equal ones in their order."""
-    return [int(i) for i in np.argsort(-scores, kind="stable")]
+def descending(scores: Floats, k: int | None = None) -> list[int]:
+    """Positions by score, the highest first; equal ones in their order. The first k, where given:
+    of a hundred thousand only those are sorted that can be among them."""
+    if k is None or k >= len(scores):
+        return [int(i) for i in np.argsort(-scores, kind="stable")]
+    least = np.partition(scores, len(scores) - k)[len(scores) - k]
+    among = np.flatnonzero(scores >= least)
+    return [int(i) for i in among[np.argsort(-scores[among], kind="stable")][:k]]

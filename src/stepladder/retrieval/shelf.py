@@ -3,12 +3,11 @@
     kept = build_index(source, Making(by="lsa"), token_counter(model))
     index = open_index(kept.folder)
 
-Below the user's cache folder, `passages/` keeps what each document was cut into, under the hash of
-its bytes and of how it was cut, and beside it each document's vectors by an encoder; `indexes/`
-keeps whole ones: passages, vectors and what the index was made of. An index folder stands alone, so
-it can be copied beside an exported adaptation. LSA's directions rest on all passages and are found
-again when one changes; BM25's counts are made when the index is opened, which takes less time than
-reading them.
+Below the user's cache folder, `passages/` keeps what each document was cut into, with the counts of
+its words and its vectors (`pieces.py`), `lsa/` the directions of LSA, and `indexes/` whole indexes:
+passages, BM25's weights, vectors, and what the index was made of. An index folder stands alone, so
+it can be copied beside an exported adaptation. What comes out depends on the documents alone, never
+on which of them were indexed before.
 """
 
 from __future__ import annotations
@@ -16,8 +15,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -27,20 +27,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stepladder.checkpoints import TokenCounter, cache_folder, encoder_identity, open_encoder
-from stepladder.contracts import Encoder
 from stepladder.errors import KnowledgeError
 from stepladder.records import Json, content_hash
-from stepladder.retrieval.chunks import Cut, Passage, cut
-from stepladder.retrieval.documents import read_document
+from stepladder.retrieval.chunks import Cut, Passage
 from stepladder.retrieval.index import HybridIndex, Merge
-from stepladder.retrieval.lsa import Lsa
+from stepladder.retrieval.lsa import FITTED, Lsa
 from stepladder.retrieval.nearest import Bm25Search, EncoderSearch
-from stepladder.tasks.knowledge import KnowledgeFile, KnowledgeSource, counted
+from stepladder.retrieval.pieces import Piece, passage_of, piece_of, vectors_of
+from stepladder.retrieval.words import WordMatrix, merged
+from stepladder.tasks.knowledge import KnowledgeSource, counted
 
-FORMAT = 1
+FORMAT = 2
 _ABOUT, _PASSAGES, _VECTORS = "index.json", "passages.jsonl", "vectors.npy"
-_VERSION = 1
-"""Of how documents are read and cut: another number cuts all of them anew."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ class KeptIndex(NamedTuple):
 
     folder: Path
     key: str
-    """Content hash of its passages and of how they are searched."""
+    """Content hash of its documents, of how they are cut and of how they are searched."""
     passages: int
     documents: int
     unread: tuple[str, ...]
@@ -87,15 +85,6 @@ class KeptIndex(NamedTuple):
         return f"{said}; not read: {len(self.unread):,} ({named})"
 
 
-class _Cut(NamedTuple):
-    """A document as it was cut."""
-
-    key: str
-    passages: list[Passage]
-    unread: list[str]
-    fresh: bool
-
-
 def build_index(
     source: KnowledgeSource, making: Making, counter: TokenCounter, root: Path | None = None
 ) -> KeptIndex:
@@ -107,9 +96,9 @@ def build_index(
     """
     root = root or cache_folder()
     try:
-        cuts = [_cut(file, making.cut, counter, root / "passages") for file in source.files]
-        passages = [passage for one in cuts for passage in one.passages]
-        unread = tuple(line for one in cuts for line in one.unread)
+        pieces = [piece_of(file, making.cut, counter, root / "passages") for file in source.files]
+        unread = tuple(line for one in pieces for line in one.unread)
+        passages = sum(one.passages for one in pieces)
         if not passages:
             first = unread[0] if unread else "every file is empty"
             files = counted(len(source.files), "document")
@@ -118,20 +107,46 @@ def build_index(
                 "documents that hold text"
             )
         identity = encoder_identity(making.by) if _encodes(making.by) else making.by
-        rows = [asdict(passage) for passage in passages]
-        key = content_hash([FORMAT, rows, identity, making.merge])
+        keys = [one.key for one in pieces]
+        key = content_hash([FORMAT, keys, identity, making.merge])
         folder = root / "indexes" / key
         if not (folder / _ABOUT).is_file():
-            about = {"format": FORMAT, "key": key, "by": making.by, "merge": making.merge}
-            _write(folder, about, cuts, identity)
+            about = {"by": making.by, "merge": making.merge, "passages": passages}
+            with _whole(folder, _ABOUT) as part:
+                _write(part, about, pieces, root, identity)
+                known = {"format": FORMAT, "key": key, **about}
+                (part / _ABOUT).write_text(json.dumps(known), encoding="utf-8")
     except OSError as error:
         raise KnowledgeError(
             f"the index cannot be kept below {root} ({error.strerror or error}); make room there, "
             "or set XDG_CACHE_HOME to another folder"
         ) from error
-    documents = sum(bool(one.passages) for one in cuts)
-    fresh = sum(one.fresh for one in cuts)
-    return KeptIndex(folder, key, len(passages), documents, unread, fresh)
+    documents = sum(bool(one.passages) for one in pieces)
+    fresh = sum(one.fresh for one in pieces)
+    return KeptIndex(folder, key, passages, documents, unread, fresh)
+
+
+class _Passages(Sequence[Passage]):
+    """The passages of an index; a line is read when it is asked for."""
+
+    def __init__(self, folder: Path, passages: int) -> None:
+        """Raises ValueError where it is another number of them."""
+        self._folder = folder
+        self._lines = (folder / _PASSAGES).read_bytes()
+        self._ends = np.flatnonzero(np.frombuffer(self._lines, np.uint8) == ord("\n"))
+        if len(self._ends) != passages:
+            raise ValueError(f"{_PASSAGES} has {len(self._ends)} lines, {passages} are expected")
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, at: int) -> Passage:  # type: ignore[override]  # of slices there is no need
+        end = self._ends[at]
+        start = self._lines.rfind(b"\n", 0, int(end)) + 1
+        try:
+            return passage_of(self._lines[start : int(end)])
+        except (ValueError, TypeError) as error:
+            raise _unreadable(self._folder, error) from error
 
 
 @lru_cache(maxsize=4)
@@ -140,22 +155,27 @@ def open_index(folder: Path) -> HybridIndex:
     CheckpointError where its encoder cannot be had any more."""
     try:
         about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
-        lines = (folder / _PASSAGES).read_text(encoding="utf-8").split("\n")
-        passages = [Passage(**json.loads(line)) for line in lines if line]
+        if about["format"] != FORMAT:
+            raise ValueError(f"its form is {about['format']}, {FORMAT} is expected")
         by, merge = about["by"], about["merge"]
-        vectors = np.load(folder / _VECTORS, allow_pickle=False) if by != "bm25" else None
+        passages = _Passages(folder, about["passages"])
+        words = Bm25Search(WordMatrix.load(folder, len(passages)))
         lsa = Lsa.load(folder) if by == "lsa" else None
+        vectors = None
+        if by != "bm25":
+            vectors = np.asarray(np.load(folder / _VECTORS, mmap_mode="r", allow_pickle=False))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise KnowledgeError(
-            f"{folder} holds no index that can be read ({error}); remove it, and it is made anew"
-        ) from error
-    texts = [passage.text for passage in passages]
-    search: EncoderSearch | None = None
-    if vectors is not None:
-        search = EncoderSearch(texts, lsa or open_encoder(by), vectors)
-    index = HybridIndex(passages, Bm25Search(texts), search, merge)
+        raise _unreadable(folder, error) from error
+    search = None if vectors is None else EncoderSearch(lsa or open_encoder(by), vectors)
+    index = HybridIndex(passages, words, search, merge)
     index.search("", 1)  # whatever is made ready by a first search is not on the clock of a request
     return index
+
+
+def _unreadable(folder: Path, error: Exception) -> KnowledgeError:
+    return KnowledgeError(
+        f"{folder} holds no index that can be read ({error}); remove it, and it is made anew"
+    )
 
 
 def is_index(folder: Path) -> bool:
@@ -172,71 +192,69 @@ def _encodes(by: str) -> bool:
     return by not in ("bm25", "lsa")
 
 
-def _cut(file: KnowledgeFile, how: Cut, counter: TokenCounter, kept: Path) -> _Cut:
-    """The document's passages, from disk where the very same bytes were cut the same way."""
-    digest = sha256(file.path.read_bytes()).hexdigest()
-    key = content_hash([_VERSION, file.name, digest, asdict(how), counter.identity])
-    path = kept / f"{key}.json"
-    try:
-        found: Json = json.loads(path.read_text(encoding="utf-8"))
-        passages = [Passage(**row) for row in found["passages"]]
-        return _Cut(key, passages, list(found["unread"]), fresh=False)
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # not there, or not whole: cut anew
-    document, unread = read_document(file)
-    passages = cut(document, how, counter.lengths) if document else []
-    _replace(path, {"passages": [asdict(p) for p in passages], "unread": unread})
-    return _Cut(key, passages, unread, fresh=True)
-
-
-def _write(folder: Path, about: Json, cuts: list[_Cut], identity: str) -> None:
-    """Written beside its place and moved there, so that a folder is whole or not there."""
+@contextmanager
+def _whole(folder: Path, last: str) -> Iterator[Path]:
+    """A folder to write into, which is moved to its place in the end, so that one is whole or not
+    there. `last` is a file that every whole one has."""
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
-        rows = [passage for one in cuts for passage in one.passages]
-        lines = (json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows)
-        (part / _PASSAGES).write_text("".join(lines), encoding="utf-8")
-        if about["by"] == "lsa":
-            texts = [row.text for row in rows]
-            lsa = Lsa.fit(texts)
-            lsa.save(part)
-            np.save(part / _VECTORS, lsa.encode(texts))
-        elif _encodes(about["by"]):
-            kept = folder.parent.parent / "passages"
-            vectors = list(_vectors(about["by"], cuts, identity, kept))
-            np.save(part / _VECTORS, np.concatenate(vectors))
-        (part / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
+        yield part
         try:
             part.rename(folder)
         except OSError:
-            if not is_index(folder):  # else another process was faster, with the same contents
+            if not (folder / last).is_file():  # else another process was faster, with the same
                 shutil.rmtree(folder, ignore_errors=True)
                 part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _vectors(by: str, cuts: list[_Cut], identity: str, kept: Path) -> Iterator[NDArray[np.float32]]:
-    """Each document's vectors by an encoder, computed once for the same passages."""
-    encoder: Encoder = open_encoder(by)
-    for one in cuts:
-        if not one.passages:
-            continue
-        path = kept / f"{one.key}.{identity[:16]}.npy"
-        try:
-            vectors = np.load(path, allow_pickle=False)
-        except (OSError, ValueError):
-            vectors = encoder.encode([passage.text for passage in one.passages])
-            part = path.with_suffix(f".{os.getpid()}.part.npy")
-            np.save(part, vectors)
-            part.replace(path)
-        yield vectors
+def _write(part: Path, about: Json, pieces: Sequence[Piece], root: Path, identity: str) -> None:
+    """All of an index but what says that it is there."""
+    pieces = [one for one in pieces if one.passages]
+    with (part / _PASSAGES).open("wb") as rows:
+        rows.writelines(one.rows for one in pieces)
+    merged([one.counts for one in pieces]).save(part)
+    encode = None
+    if about["by"] == "lsa":
+        fitted, identity = _fitted(pieces, root / "lsa")
+        encode = Lsa.load(fitted).encode
+        for file in fitted.iterdir():
+            _linked(file, part / file.name)
+    elif _encodes(about["by"]):
+        encode = open_encoder(about["by"]).encode
+    if encode is not None:
+        kept = root / "passages"
+        vectors = [vectors_of(one, encode, identity, kept) for one in pieces]
+        np.save(part / _VECTORS, np.concatenate(vectors))
 
 
-def _replace(path: Path, value: Json) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    part.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
-    part.replace(path)
+def _fitted(pieces: Sequence[Piece], kept: Path) -> tuple[Path, str]:
+    """LSA fitted to the passages at hand, to some of them where they are many; its folder, and
+    what tells its vectors from others'."""
+    taken: dict[int, int] = {}
+    room = FITTED
+    by_name = sorted(range(len(pieces)), key=lambda at: sha256(pieces[at].name.encode()).digest())
+    for at in by_name:
+        taken[at] = min(pieces[at].passages, room)
+        room -= taken[at]
+        if not room:
+            break
+    chosen = [(pieces[at], taken[at]) for at in sorted(taken)]
+    key = content_hash(["lsa", FORMAT, [[piece.key, number] for piece, number in chosen]])
+    folder = kept / key
+    if not (folder / Lsa.ARRAYS).is_file():
+        texts = [text for piece, number in chosen for text in piece.texts[:number]]
+        with _whole(folder, Lsa.ARRAYS) as part:
+            Lsa.fit(texts).save(part)
+    return folder, key
+
+
+def _linked(file: Path, to: Path) -> None:
+    """The same file under another name, where the file system can; else a copy."""
+    try:
+        os.link(file, to)
+    except OSError:
+        shutil.copyfile(file, to)
