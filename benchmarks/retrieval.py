@@ -18,7 +18,6 @@ import json
 import os
 import platform
 import random
-import shutil
 import sys
 import tempfile
 import time
@@ -144,14 +143,18 @@ def find_right() -> None:
             hybrid = HybridIndex(given.passages, words, search, merge)
             ways[f"BM25 + {name}, by {merge}"] = found_by(hybrid)
     counts = [len(half) for half in given.halves]
-    print(f"  {len(texts)} paragraphs; questions: {counts[0]} of one half, {counts[1]} of the other")
+    print(
+        f"  {len(texts)} paragraphs; questions: {counts[0]} of one half, {counts[1]} of the other"
+    )
     print("  | found by | one half: recall@1 / @5 | the other half |")
     print("  |---|---|---|")
     for name, way in ways.items():
         one, other = (recall(way, half) for half in given.halves)
         print(f"  | {name} | {one} | {other} |", flush=True)
     for name in vectors:
-        chosen = max(get_args(Merge), key=lambda m: recall(ways[f"BM25 + {name}, by {m}"], given.halves[0]))
+        chosen = max(
+            get_args(Merge), key=lambda m: recall(ways[f"BM25 + {name}, by {m}"], given.halves[0])
+        )
         print(f"  with {name}, chosen on one half: by {chosen}")
 
 
@@ -215,7 +218,9 @@ def scale() -> None:
             for path in random.Random(0).sample(sorted(folder.iterdir()), CHANGED):
                 change(path)
                 one, two = again(source, making, root)
-                print(f"  one file changed: indexed in {one:.2f} s, opened in {two:.2f} s", flush=True)
+                print(
+                    f"  one file changed: indexed in {one:.2f} s, opened in {two:.2f} s", flush=True
+                )
 
 
 CASES: Mapping[str, Callable[[], None]] = {"xquad": find_right, "scale": scale}

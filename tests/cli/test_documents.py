@@ -16,6 +16,10 @@ def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     (folder / "a.md").write_text("# The red lamp\nIt weighs 3 kilos.\n# The coat\nIt is blue.\n")
     (folder / "b.jsonl").write_text("broken\n")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "binary.txt").write_bytes(bytes(range(256)))
+    with (tmp_path / "huge.txt").open("wb") as handle:
+        handle.truncate(2**31)
     return folder
 
 
@@ -37,9 +41,27 @@ def test_find_shows_passages_with_their_place(run: Callable[..., Ran], notes: Pa
     assert second.strip() == "The red lamp. It weighs 3 kilos."
 
 
+def test_a_question_without_any_known_word_finds_nothing(
+    run: Callable[..., Ran], notes: Path
+) -> None:
+    for question in ("zebra", "?!"):
+        done = run("find", "notes", question, "--by", "bm25")
+        assert (done.code, done.out) == (0, "No passage has anything of the question in it.\n")
+
+
+def test_more_passages_than_there_are(run: Callable[..., Ran], notes: Path) -> None:
+    done = run("find", "notes", "What does the lamp weigh?", "--k", "99", "--by", "bm25")
+    assert done.out.count("notes/a.md") == 2
+    assert done.err.endswith("All of the documents: 2 passages; --k is 99.\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
+        (["index", "empty"], "knowledge: empty: no document in it; put files of the kinds"),
+        (["index", "binary.txt"], "of 1 document none can be read (binary.txt: not UTF-8 text"),
+        (["index", "huge.txt"], "(huge.txt: has 2,147 MB, and up to 100 are read; split it"),
+        (["find", "notes", " "], "the question is empty; say what is looked for"),
         (["index", "nowhere"], "knowledge: nowhere: no such file or folder"),
         (["find", "notes", "x", "--k", "0"], "--k is 0; give 1 or more"),
         (["find", "notes", "x", "--by", "./nowhere"], "encoder './nowhere': no config.json there"),

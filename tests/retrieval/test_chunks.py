@@ -53,6 +53,20 @@ def test_a_long_sentence_is_cut_at_a_space() -> None:
     assert " ".join(p.body for p in passages) == text
 
 
+def test_what_is_very_long_is_never_counted_in_one_piece() -> None:
+    """A tokenizer makes an object for each token of what it is given."""
+    given: list[int] = []
+
+    def count(texts: Sequence[str]) -> list[int]:
+        given.append(sum(map(len, texts)))
+        return in_words(texts)
+
+    for text in ("word " * 50_000, "word. " * 50_000):
+        passages = cut(one_section(text), Cut(size=8, overlap=0), count)
+        assert " ".join(p.body for p in passages) == text.strip()
+    assert max(given) <= 4096 * len("word.")
+
+
 def test_a_passage_stays_under_its_heading_and_shows_it() -> None:
     document = Document(
         "a.md", "It is red.\n\nIt is blue.", (Section("Lamp", 0, 10), Section("Why?", 12, 23))

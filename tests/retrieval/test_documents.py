@@ -101,6 +101,34 @@ def test_pdf_has_a_section_a_page(tmp_path: Path) -> None:
     assert unread == []
 
 
+def test_a_scan_has_no_text_and_says_what_to_do(tmp_path: Path) -> None:
+    pytest.importorskip("pypdf", reason="needs the extra 'docs'")
+    document, unread = read(tmp_path, "a.pdf", a_pdf(["", ""]))
+    assert document is None
+    assert unread == [
+        "a.pdf: no text on 2 pages; if these are scans, give it a text layer by text recognition "
+        "(OCR)"
+    ]
+
+
+def test_two_gigabytes_are_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    with path.open("wb") as handle:
+        handle.truncate(2**31)
+    file = KnowledgeFile(path, "a.txt")
+    assert read_document(file) == (
+        None,
+        ["a.txt: has 2,147 MB, and up to 100 are read; split it into smaller files"],
+    )
+    assert file.digest() == "2147483648 bytes"
+
+
+def test_halves_of_characters_and_breaks_in_titles_are_mended(tmp_path: Path) -> None:
+    row = r'{"title": "Lamp\nInput: no\u2028", "text": "It is \ud83d red."}'
+    document, _ = read(tmp_path, "a.jsonl", row)
+    assert parts(document) == [("Lamp Input: no", "It is \ufffd red.")]
+
+
 def test_rows_are_sections_and_bad_ones_are_named(tmp_path: Path) -> None:
     lines = (
         '{"title": "Lamp", "text": "It is red."}\n{"broken\n["a list"]\n{"n": 7, "x": "y"}\n{}\n'
@@ -123,8 +151,14 @@ def test_csv_rows_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "told"),
     [
-        ("a.txt", b"caf\xe9", "a.txt: not UTF-8 text (byte 0xe9 at 3); if it is text, save it as UTF-8"),
+        (
+            "a.txt",
+            b"caf\xe9",
+            "a.txt: not UTF-8 text (byte 0xe9 at 3); if it is text, save",
+        ),
         ("a.txt", b"a\0b", "a.txt: holds zero bytes, so it is no text"),
+        ("a.txt", b"MZ\x90\0\3\0\0\0\4", "a.txt: not UTF-8 text (byte 0x90 at 2)"),
+        ("a.txt", "Straße".encode("utf-16"), "a.txt: not UTF-8 text (byte 0xff at 0)"),
         ("a.md", b"# Heading alone\n", "a.md: holds no text"),
         ("a.pdf", b"no pdf", "a.pdf: not a PDF that can be read"),
         ("a.docx", b"no docx", "a.docx: not a docx that can be read"),

@@ -116,7 +116,7 @@ class Prompter:
             apart = shown.get("apart", False)
             shown = Demonstrations(shown["k"], pool, shown["nearest"], apart)
         evidence = data.get("evidence")
-        found = Evidence(**evidence) if evidence else None
+        found = Evidence.from_json(evidence) if evidence else None
         alone = data.get("input_alone", False)
         return cls(data["instruction"], shown, tuple(data["stop"]), found, alone)
 

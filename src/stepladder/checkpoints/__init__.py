@@ -53,6 +53,7 @@ from stepladder.checkpoints.tokens import (
     encode_pair,
     encode_prompt,
     render,
+    special_marks,
     token_counter,
     unwritable,
 )
@@ -106,6 +107,7 @@ __all__ = [
     "resolve_encoder",
     "soft_prompt_folder",
     "softmax",
+    "special_marks",
     "token_counter",
     "unwritable",
     "virtual_ids",

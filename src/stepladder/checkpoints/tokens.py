@@ -204,6 +204,29 @@ def _about_four_letters(texts: Sequence[str]) -> list[int]:
     return [-(-len(text) // 4) for text in texts]
 
 
+COMMON_MARKS = tuple(
+    """<s> </s> <pad> <unk> <bos> <eos> [INST] [/INST] <<SYS>> <</SYS>> <|im_start|> <|im_end|>
+    <|endoftext|> <|begin_of_text|> <|end_of_text|> <|start_header_id|> <|end_header_id|> <|eot_id|>
+    <|eom_id|> <|end|> <|system|> <|user|> <|assistant|> <start_of_turn> <end_of_turn>""".split()
+)
+"""What is written between turns by the templates in wide use."""
+
+
+@lru_cache(maxsize=8)
+def special_marks(model: Model) -> tuple[str, ...]:
+    """What the model's tokenizer takes for a token of its own wherever a text spells it; for one
+    that is not at hand, what is common."""
+    if isinstance(model, Endpoint) or not (model.folder / "tokenizer_config.json").is_file():
+        return COMMON_MARKS
+    try:
+        tokenizer = load_tokenizer(model)
+    except MissingExtraError:
+        return COMMON_MARKS
+    added = {token.content for token in tokenizer.added_tokens_decoder.values()}
+    marks = {mark.strip() for mark in (*added, *tokenizer.all_special_tokens)}
+    return tuple(sorted(mark for mark in marks if mark and not mark.isalnum()))
+
+
 FOUR_CHARACTERS = TokenCounter(_about_four_letters, "four characters")
 """An estimate, for models whose tokenizer is not at hand."""
 
@@ -222,6 +245,7 @@ def token_counter(model: Model) -> TokenCounter:
     def count(texts: Sequence[str]) -> list[int]:
         if not texts:
             return []
-        return [len(ids) for ids in tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
+        encoded = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+        return [len(ids) for ids in encoded]
 
     return TokenCounter(count, model.fingerprint)

@@ -9,9 +9,11 @@ import typer
 
 from stepladder.cli.app import app
 from stepladder.cli.described import option
+from stepladder.cli.unread import unread_lines
 from stepladder.errors import KnowledgeError
 from stepladder.retrieval.chunks import Cut
 from stepladder.retrieval.shelf import Making
+from stepladder.tasks.knowledge import counted
 
 if TYPE_CHECKING:
     from stepladder.retrieval import KeptIndex
@@ -65,10 +67,17 @@ def find(
 
     if k < 1:
         raise KnowledgeError(f"--k is {k}; give 1 or more passages")
+    if not question.strip():
+        raise KnowledgeError("the question is empty; say what is looked for")
     kept = _kept(documents, Making(by, merge, Cut(size, overlap)), model)
     _tell_unread(kept)
-    for number, hit in enumerate(open_index(kept.folder).search(question, k), start=1):
+    hits = open_index(kept.folder).search(question, k)
+    for number, hit in enumerate(hits, start=1):
         typer.echo(f"[{number}] {hit.score:.3f}  {hit.passage.place}\n    {hit.passage.text}")
+    if not hits:
+        typer.echo("No passage has anything of the question in it.")
+    elif len(hits) < k:
+        typer.echo(f"All of the documents: {counted(len(hits), 'passage')}; --k is {k}.", err=True)
 
 
 def _kept(documents: list[str], making: Making, model: str | None) -> KeptIndex:
@@ -83,7 +92,5 @@ def _kept(documents: list[str], making: Making, model: str | None) -> KeptIndex:
 
 
 def _tell_unread(kept: KeptIndex) -> None:
-    for line in kept.unread[:10]:
-        typer.echo(f"not read: {line}", err=True)
-    if len(kept.unread) > 10:
-        typer.echo(f"not read: {len(kept.unread) - 10:,} more", err=True)
+    for line in unread_lines(kept.unread):
+        typer.echo(line, err=True)

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
+from stepladder.cli.unread import unread_lines
 from stepladder.records import Endpoint
 from stepladder.report.units import DASH, size
 from stepladder.report.units import seconds as duration
@@ -141,6 +142,8 @@ def _print_leakage(foresight: Foresight, console: Console) -> None:
         for id in leak.questions[:_SHOWN_LEAKS]:
             behind = ", with its answer" if id in leak.answered else ""
             console.print(f"  test {id}{behind}", markup=False, highlight=False)
+        for line in unread_lines(leak.unread):
+            console.print(line, markup=False, highlight=False)
 
 
 def _table(plan: Plan, foresight: Foresight) -> Table:

@@ -17,7 +17,7 @@ from typing import ClassVar
 from stepladder.adaptation import Adaptation, CitingReader, Evidence, LabelReader, TextReader
 from stepladder.adaptation.evidence import CUE
 from stepladder.adaptation.prompter import STOP
-from stepladder.checkpoints import token_counter
+from stepladder.checkpoints import special_marks, token_counter
 from stepladder.contracts import Workbench
 from stepladder.errors import RungError
 from stepladder.records import Capabilities, Example
@@ -77,7 +77,11 @@ class Rag:
             )
         making = Making(self.by, self.merge, Cut(self.size, self.overlap))
         kept = build_index(bench.knowledge, making, token_counter(base.checkpoint))
-        evidence = Evidence(self.k, str(kept.folder), kept.key, kept.about(self.by))
+        about, k = kept.about(self.by), min(self.k, kept.passages)
+        if k < self.k:
+            about += f"; all of them are shown, k being {self.k:,}"
+        marks = special_marks(base.checkpoint)
+        evidence = Evidence(k, str(kept.folder), kept.key, about, marks=marks)
         reader, sampling, asked = base.reader, base.sampling, READING
         if self.cite and isinstance(reader, TextReader | LabelReader):
             reader, asked = CitingReader(reader), CITING

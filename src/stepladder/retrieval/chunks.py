@@ -132,15 +132,16 @@ def _packed(units: Sequence[_Unit], how: Cut) -> Iterator[tuple[int, int]]:
 def _units(text: str, start: int, end: int, size: int, count: CountTexts) -> list[_Unit]:
     """Sentences, or pieces of those that are too long, with their lengths."""
     sentences = list(_between(text, start, end, _SENTENCE))
-    counts: list[int] = []
-    for at in range(0, len(sentences), _AT_ONCE):
-        counts += count([text[a:b] for a, b in sentences[at : at + _AT_ONCE]])
     units: list[_Unit] = []
-    for (a, b), tokens in zip(sentences, counts, strict=True):
-        if tokens <= size:
-            units.append(_Unit(a, b, tokens))
-        else:
-            units += _halved(text, a, b, size, count)
+    for at in range(0, len(sentences), _AT_ONCE):
+        some = sentences[at : at + _AT_ONCE]
+        counts = iter(count([text[a:b] for a, b in some if b - a <= _LONG * size]))
+        for a, b in some:
+            tokens = next(counts) if b - a <= _LONG * size else size + 1
+            if tokens <= size:
+                units.append(_Unit(a, b, tokens))
+            else:
+                units += _halved(text, a, b, size, count)
     return units
 
 

@@ -19,18 +19,18 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from stepladder.errors import MissingExtraError
-from stepladder.tasks.knowledge import KnowledgeFile, counted
+from stepladder.tasks.knowledge import LARGEST, KnowledgeFile, counted
 
 PATH = " > "
 """Between a heading and those below it."""
 _MARKDOWN = re.compile(r"(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
+_HALF = re.compile("[\ud800-\udfff]")
+"""Halves of characters, as JSON and PDF may spell them; no file can hold one."""
 _FENCE = re.compile(r"[ \t]*(```|~~~)")
 _TITLES = ("title", "heading", "name", "id")
 """Fields of a row that can be its heading, the first that there is."""
 _BODIES = ("text", "content", "body", "passage", "answer")
 """Fields of a row that can be its text alone, the first that there is; else all are its text."""
-LARGEST = 100_000_000
-"""Bytes that a document may have. It is read whole, and takes some ten times as much memory."""
 _BLOCKS = ("p", "li", "tr", "pre", "blockquote", "dt", "dd", "div", "section", "article", "br")
 _UNSEEN = ("script", "style", "noscript", "template", "head")
 
@@ -62,10 +62,10 @@ def read_document(file: KnowledgeFile) -> tuple[Document | None, list[str]]:
     """One file's document, None where it holds no text; and what could not be read, a line each."""
     draft = _Draft(file.name)
     try:
-        if too_large(file):
+        if file.size > LARGEST:
             raise _UnreadableError(
-                f"{file.path.stat().st_size / 1e6:,.0f} MB, up to {LARGEST / 1e6:,.0f} MB are read; "
-                "split it into smaller files"
+                f"has {file.size / 1e6:,.0f} MB, and up to {LARGEST / 1e6:,.0f} are read; split it "
+                "into smaller files"
             )
         _READERS[file.path.suffix.lower()](file.path.read_bytes(), draft)
     except OSError as error:
@@ -76,11 +76,6 @@ def read_document(file: KnowledgeFile) -> tuple[Document | None, list[str]]:
     if document is None and not draft.unread:
         draft.unread.append(f"{file.name}: holds no text")
     return document, draft.unread
-
-
-def too_large(file: KnowledgeFile) -> bool:
-    """Whether its bytes are too many to be read."""
-    return file.path.stat().st_size > LARGEST
 
 
 class _Draft:
@@ -98,12 +93,13 @@ class _Draft:
         """What follows stands under this heading."""
         self._above = {at: text for at, text in self._above.items() if at < level}
         if title:
-            self._above[level] = title
+            self._above[level] = _HALF.sub("\ufffd", " ".join(title.split()))
 
     def add(self, text: str) -> None:
         """A part of the section at hand, kept as it stands."""
         if not text.strip():
             return
+        text = _HALF.sub("\ufffd", text)
         self._pieces.append(text + "\n\n")
         start, self._length = self._length, self._length + len(text) + 2
         heading = PATH.join(self._above[level] for level in sorted(self._above))

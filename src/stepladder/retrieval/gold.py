@@ -72,6 +72,8 @@ class KnowledgeLeak:
     answered: tuple[str, ...]
     """Those of them whose answer stands behind it, in the same passage."""
     of: int
+    unread: tuple[str, ...] = ()
+    """Files and rows of the documents that could not be read, a line each."""
 
     def line(self) -> str:
         if not self.questions:

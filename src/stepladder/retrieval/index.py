@@ -45,8 +45,8 @@ class Index(Protocol):
     def passages(self) -> Sequence[Passage]: ...
 
     def search(self, query: str, k: int) -> list[Hit]:
-        """The k passages nearest to the query, the nearest first; fewer where there are fewer.
-        Equal ones keep the order of the passages."""
+        """The k passages nearest to the query, the nearest first; fewer where there are fewer, and
+        none where none has anything of it. Equal ones keep the order of the passages."""
         ...
 
     def took(self, query: str, k: int) -> float:
@@ -82,7 +82,7 @@ class HybridIndex:
         if self.vectors is not None:
             join = _by_rank if self.merge == "rank" else _by_score
             scores = join(scores, self.vectors.scores(query))
-        best = descending(scores, k)
+        best = descending(scores, k) if scores.any() else []
         hits = [Hit(at, self.passages[at], float(scores[at])) for at in best]
         return hits, time.perf_counter() - begun
 

@@ -15,7 +15,6 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +24,7 @@ from numpy.typing import NDArray
 from stepladder.checkpoints import TokenCounter
 from stepladder.records import content_hash
 from stepladder.retrieval.chunks import Cut, Passage, cut
-from stepladder.retrieval.documents import read_document, too_large
+from stepladder.retrieval.documents import read_document
 from stepladder.retrieval.words import WordCounts, count_words
 from stepladder.tasks.knowledge import KnowledgeFile
 
@@ -57,9 +56,7 @@ class Piece(NamedTuple):
 
 def piece_of(file: KnowledgeFile, how: Cut, counter: TokenCounter, kept: Path) -> Piece:
     """From disk where the very same bytes were cut the same way. Raises OSError."""
-    digest = str(file.path.stat().st_size)
-    if not too_large(file):
-        digest = sha256(file.path.read_bytes()).hexdigest()
+    digest = file.digest()
     made = [file.name, asdict(how), counter.identity]
     key = content_hash([_VERSION, digest, *made])
     latest = kept / f"{content_hash([_VERSION, *made])}.latest"

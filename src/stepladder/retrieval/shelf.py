@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import NamedTuple, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stepladder.checkpoints import TokenCounter, cache_folder, encoder_identity, open_encoder
 from stepladder.errors import KnowledgeError

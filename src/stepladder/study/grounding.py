@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -128,7 +129,8 @@ def leak_into_knowledge(task: Task) -> KnowledgeLeak | None:
         return None
     whole = Making("bm25", cut=Cut(size=1_000_000, overlap=0))
     kept = build_index(task.knowledge, whole, FOUR_CHARACTERS)
-    return knowledge_leak(task.test, open_index(kept.folder).passages)
+    found = knowledge_leak(task.test, open_index(kept.folder).passages)
+    return replace(found, unread=kept.unread)
 
 
 def gold_of(evidence: Evidence, item: Example) -> frozenset[int]:

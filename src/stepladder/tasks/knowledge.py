@@ -23,6 +23,8 @@ from stepladder.records import content_hash
 
 DOCUMENTS = (".txt", ".md", ".html", ".htm", ".pdf", ".docx", ".jsonl", ".csv")
 """Suffixes of what can be read."""
+LARGEST = 100_000_000
+"""Bytes of a document that is read; it takes some ten times as much memory."""
 
 
 class KnowledgeFile(NamedTuple):
@@ -31,6 +33,18 @@ class KnowledgeFile(NamedTuple):
     path: Path
     name: str
     """As sources are named: the path as given, and inside of a folder the way down from it."""
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self.path.stat().st_size
+
+    def digest(self) -> str:
+        """Of its bytes; of those that are too many to be read, their number. Raises OSError."""
+        if self.size > LARGEST:
+            return f"{self.size} bytes"
+        with self.path.open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 @dataclass(frozen=True)
@@ -143,8 +157,7 @@ def _below(folder: Path) -> list[Path]:
 
 def _digest(file: KnowledgeFile) -> str:
     try:
-        with file.path.open("rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest()
+        return file.digest()
     except OSError as error:
         raise KnowledgeError(
             f"knowledge: {file.name}: cannot be read ({error.strerror or error})"
