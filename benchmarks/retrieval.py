@@ -31,7 +31,15 @@ import numpy as np
 
 import kit
 from stepladder.checkpoints import FOUR_CHARACTERS, open_encoder
-from stepladder.retrieval import Index, Making, Merge, Passage, build_index, open_index
+from stepladder.retrieval import (
+    Index,
+    KeptIndex,
+    Making,
+    Merge,
+    Passage,
+    build_index,
+    open_index,
+)
 from stepladder.retrieval.index import HybridIndex
 from stepladder.retrieval.lsa import Lsa
 from stepladder.retrieval.nearest import Bm25Search, EncoderSearch
@@ -39,7 +47,6 @@ from stepladder.tasks.knowledge import KnowledgeSource, find_knowledge
 
 DATA = Path(os.environ.get("STEPLADDER_SHARED", "../shared")) / "data"
 FILES = 1_000
-CHUNKS = 100_000
 CHARACTERS = 40_000
 """Of a file; a hundred passages."""
 ASKED = 300
@@ -130,7 +137,7 @@ def find_right() -> None:
     given = xquad()
     texts = [passage.text for passage in given.passages]
     words, lsa = Bm25Search.of(texts), Lsa.fit(texts)
-    vectors = {"LSA": EncoderSearch(lsa, lsa.encode(texts))}
+    vectors = {"LSA": EncoderSearch(lsa, lsa.encode(texts), absolute=True)}
     ways: dict[str, Ranked] = {"plain bm25s": plain_bm25s(texts), "BM25": words.ranked}
     if folder := encoder_folder():
         encoder = open_encoder(folder)
@@ -185,15 +192,41 @@ def asked(index: Index, questions: Sequence[str]) -> str:
     return f"{1000 * median(seconds):.1f} ms (95 %: {1000 * seconds[len(seconds) * 95 // 100]:.1f})"
 
 
-def again(source: KnowledgeSource, making: Making, root: Path) -> tuple[float, float]:
-    """Seconds until the documents are indexed, and until the index is open."""
-    start = time.perf_counter()
+class Seconds(NamedTuple):
+    """Of the wall, and of the processor."""
+
+    wall: float
+    processor: float
+
+    def __str__(self) -> str:
+        return f"{self.wall:.2f} s ({self.processor:.2f} of the processor)"
+
+
+def since(before: Seconds) -> Seconds:
+    return Seconds(*(now - then for now, then in zip(clock(), before, strict=True)))
+
+
+def clock() -> Seconds:
+    return Seconds(time.perf_counter(), time.process_time())
+
+
+def again(source: KnowledgeSource, making: Making, root: Path) -> tuple[KeptIndex, str]:
+    """The index of the documents as they are now, and how long it took to make and to open."""
+    begun = clock()
     kept = build_index(source, making, FOUR_CHARACTERS, root)
-    made = time.perf_counter()
+    made, begun = since(begun), clock()
     open_index(kept.folder)
-    ready = time.perf_counter()
+    opened = since(begun)
     open_index.cache_clear()
-    return made - start, ready - made
+    return kept, f"{made}, opened in {opened}"
+
+
+def change_some(source: KnowledgeSource, making: Making, root: Path) -> None:
+    """One file after another, drawn."""
+    for file in random.Random(0).sample(source.files, CHANGED):
+        change(file.path)
+        kept, told = again(source, making, root)
+        print(f"    one file changed: {told}; {kept.fresh} read anew", flush=True)
 
 
 def scale() -> None:
@@ -207,20 +240,32 @@ def scale() -> None:
         source = find_knowledge([str(folder)], Path())
         for by in ("bm25", "lsa"):
             root, making = Path(name, by), Making(by)
-            made, opened = again(source, making, root)
-            kept = build_index(source, making, FOUR_CHARACTERS, root)
-            index = open_index(kept.folder)
-            print(f"  {by}: {kept.passages:,} passages of {files:,} files")
-            print(f"  indexed in {made:.1f} s, opened in {opened:.2f} s")
-            print(f"  a question: {asked(index, questions)}", flush=True)
-            del index
-            open_index.cache_clear()
-            for path in random.Random(0).sample(sorted(folder.iterdir()), CHANGED):
-                change(path)
-                one, two = again(source, making, root)
-                print(
-                    f"  one file changed: indexed in {one:.2f} s, opened in {two:.2f} s", flush=True
-                )
+            kept, told = again(source, making, root)
+            print(f"  {by}: {kept.passages:,} passages of {files:,} files, indexed in {told}")
+            print(f"    a question: {asked(open_index(kept.folder), questions)}", flush=True)
+            change_some(source, making, root)
+        if encoder := encoder_folder():
+            encode_some(encoder, open_index(kept.folder), source, Path(name, "encoder"), questions)
+
+
+def encode_some(
+    encoder: str, index: HybridIndex, source: KnowledgeSource, root: Path, questions: Sequence[str]
+) -> None:
+    """Some files by a real encoder; and vectors of the same shape, drawn, for all passages."""
+    part = KnowledgeSource(source.files[: PART // 100])
+    open_encoder(encoder).encode(["whatever a first call makes ready"])
+    kept, told = again(part, Making(encoder), root)
+    print(f"  encoder: {kept.passages:,} passages of {kept.documents} files, indexed in {told}")
+    change_some(part, Making(encoder), root)
+    opened = open_encoder(encoder)
+    size = opened.encode(["lamp"]).shape[1]
+    drawn = np.random.default_rng(0).normal(size=(len(index.passages), size)).astype(np.float32)
+    drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
+    for merge in get_args(Merge):
+        hybrid = HybridIndex(index.passages, index.words, EncoderSearch(opened, drawn), merge)
+        hybrid.search("", 1)
+        told = asked(hybrid, questions)
+        print(f"    a question over {len(drawn):,} drawn vectors, by {merge}: {told}", flush=True)
 
 
 CASES: Mapping[str, Callable[[], None]] = {"xquad": find_right, "scale": scale}

@@ -212,7 +212,7 @@ def test_more_passages_than_there_are_is_said(base: Adaptation, knowledge: Knowl
     made, _ = adapted("rag(k=99, by=bm25)", base, knowledge)
     evidence = made.prompter.evidence
     assert evidence is not None and evidence.k == len(ROWS)
-    assert evidence.about.endswith("found by BM25 alone; all of them are shown, k being 99")
+    assert evidence.about.endswith("found by BM25 alone; k is 99, which is more than there are")
 
 
 def test_a_models_own_marks_are_not_closed_by_a_document(

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -22,9 +23,9 @@ from stepladder.retrieval import (
     knowledge_leak,
     open_index,
 )
-from stepladder.retrieval.index import HybridIndex, _by_rank, _by_score
+from stepladder.retrieval.index import HybridIndex, _by_rank
 from stepladder.retrieval.lsa import Lsa
-from stepladder.retrieval.nearest import Bm25Search
+from stepladder.retrieval.nearest import Bm25Search, EncoderSearch
 from stepladder.tasks.knowledge import KnowledgeSource, find_knowledge
 
 NOTES = {
@@ -234,10 +235,27 @@ def test_reciprocal_ranks_as_in_the_paper() -> None:
     assert merged.tolist() == pytest.approx([1 / 61 + 1 / 63, 1 / 62 + 1 / 61, 1 / 62])
 
 
-def test_normalised_scores() -> None:
-    merged = _by_score(np.array([4.0, 2.0, 0.0]), np.array([0.5, -0.5, 0.0]))
-    assert merged.tolist() == pytest.approx([1.0, 0.25, 0.25])
-    assert _by_score(np.zeros(2), np.zeros(2)).tolist() == [0.0, 0.0]
+class Fixed(NamedTuple):
+    """A vector for whatever it is asked."""
+
+    vector: list[float]
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return np.array([self.vector] * len(texts), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("absolute", "scores"), [(False, [0.5, 0.6875, 0.0]), (True, [0.3, 0.55, -0.1])]
+)
+def test_scores_are_merged_on_one_scale(absolute: bool, scores: list[float]) -> None:
+    """BM25 gives 0, its highest and 0; the vectors .6, .1 and -.2, as they are or on a scale."""
+    passages = [Passage("a", "", 0, 1, text) for text in ("coat", "lamp", "hat")]
+    words = Bm25Search.of([passage.text for passage in passages])
+    given = np.array([[0.6], [0.1], [-0.2]], np.float32)
+    vectors = EncoderSearch(Fixed([1.0]), given, absolute=absolute)
+    found = HybridIndex(passages, words, vectors, "score").search("lamp", 3)
+    by_place = {hit.at: hit.score for hit in found}
+    assert [by_place[at] for at in range(3)] == pytest.approx(scores, abs=1e-6)
 
 
 def test_equal_passages_keep_their_order() -> None:
@@ -258,10 +276,17 @@ def test_lsa_is_what_scikit_learn_computes() -> None:
     tfidf = TfidfVectorizer(analyzer=words_of, sublinear_tf=True)
     svd = TruncatedSVD(3, algorithm="arpack", random_state=0)
     theirs = svd.fit_transform(tfidf.fit_transform(texts))
-    theirs /= np.linalg.norm(theirs, axis=1, keepdims=True)
     ours = Lsa.fit(texts, 3).encode(texts)
     assert ours @ ours.T == pytest.approx(theirs @ theirs.T, abs=1e-5)
     assert Lsa.fit(texts, 3).encode(["zebra"]).tolist() == [[0.0, 0.0, 0.0]]
+
+
+def test_what_lsa_does_not_know_of_a_text_makes_its_vector_shorter() -> None:
+    pytest.importorskip("sklearn", reason="needs the extra 'docs'")
+    lsa = Lsa.fit(["the red lamp", "a blue coat", "wool"], 3)
+    lengths = np.linalg.norm(lsa.encode(["red", "red zebra", "red zebra zebu", "zebra"]), axis=1)
+    assert (lengths / lengths[0]).tolist() == pytest.approx([1, 2**-0.5, 3**-0.5, 0], abs=1e-6)
+    assert 0 < lengths[0] < 1
 
 
 @pytest.mark.parametrize("texts", [["lamp"], ["?", "!"], ["lamp", "lamp"]])

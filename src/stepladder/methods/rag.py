@@ -79,7 +79,7 @@ class Rag:
         kept = build_index(bench.knowledge, making, token_counter(base.checkpoint))
         about, k = kept.about(self.by), min(self.k, kept.passages)
         if k < self.k:
-            about += f"; all of them are shown, k being {self.k:,}"
+            about += f"; k is {self.k:,}, which is more than there are"
         marks = special_marks(base.checkpoint)
         evidence = Evidence(k, str(kept.folder), kept.key, about, marks=marks)
         reader, sampling, asked = base.reader, base.sampling, READING

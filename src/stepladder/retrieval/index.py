@@ -21,7 +21,8 @@ from stepladder.retrieval.chunks import Passage
 from stepladder.retrieval.nearest import Bm25Search, EncoderSearch, descending
 
 Merge = Literal["rank", "score"]
-"""`rank`: reciprocal rank fusion. `score`: the mean of both scores, each brought to 0 to 1."""
+"""`rank`: reciprocal rank fusion. `score`: the mean of both scores, each brought to 0 to 1 between
+the lowest and the highest of the query; but for LSA's, which are on a scale of their own."""
 
 RANK_CONSTANT = 60
 """Of Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion" (SIGIR 2009), section 2."""
@@ -80,8 +81,12 @@ class HybridIndex:
         begun = time.perf_counter()
         scores = self.words.scores(query)
         if self.vectors is not None:
-            join = _by_rank if self.merge == "rank" else _by_score
-            scores = join(scores, self.vectors.scores(query))
+            others = self.vectors.scores(query)
+            if self.merge == "rank":
+                scores = _by_rank(scores, others)
+            else:
+                others = others if self.vectors.absolute else _spread(others)
+                scores = (_spread(scores) + others) / 2
         best = descending(scores, k) if scores.any() else []
         hits = [Hit(at, self.passages[at], float(scores[at])) for at in best]
         return hits, time.perf_counter() - begun
@@ -97,9 +102,8 @@ def _by_rank(*lists: Floats) -> Floats:
     return total
 
 
-def _by_score(*lists: Floats) -> Floats:
-    """Each list brought to 0 to 1 between its lowest and its highest score, and the mean taken."""
-    spans = [(scores, scores.min(initial=0.0), scores.max(initial=0.0)) for scores in lists]
-    scaled = [(scores - low) / (high - low or 1.0) for scores, low, high in spans]
-    mean: Floats = np.mean(scaled, axis=0)
-    return mean
+def _spread(scores: Floats) -> Floats:
+    """Brought to 0 to 1, between the lowest and the highest, and 0."""
+    low, high = scores.min(initial=0.0), scores.max(initial=0.0)
+    spread: Floats = (scores - low) / (high - low or 1.0)
+    return spread

@@ -1,11 +1,17 @@
 """Vectors without an encoder: latent semantic analysis of the passages themselves.
 
     lsa = Lsa.fit(("the red lamp", "a blue coat"))
-    lsa.encode(["where is the lamp?"])        # shape (1, dimensions), unit vectors
+    lsa.encode(["where is the lamp?"])        # shape (1, dimensions)
 
 Deerwester et al., "Indexing by Latent Semantic Analysis" (JASIS 1990): words weighted by tf-idf,
 and the directions of the largest singular values. Words that stand together are near to each other,
 which is all that it knows of meaning. scikit-learn finds the directions; what is kept are arrays.
+
+A text's vector is as long as the part of it that the directions hold, 1 where they hold all. So a
+score is the cosine between a query and what the directions know of a passage: high where 200 of
+them are enough for the passages at hand, and low, whatever they are, where they are not. Brought
+to length 1, as is usual, the little that they know of a passage in a large collection would count
+as much as all that is known of one in a small ([the log](../../../docs/log.md), 2026-11-25).
 """
 
 from __future__ import annotations
@@ -63,7 +69,7 @@ class Lsa:
         words = tuple(str(word) for word in tfidf.get_feature_names_out())
         weights = tfidf.idf_.astype(np.float32)
         if most < 1:  # one passage, or one word: nothing to tell apart
-            return cls(words, weights, np.ones((len(words), 1), np.float32))
+            return cls(words, weights, matrix[:1].toarray().T.astype(np.float32))
         svd = TruncatedSVD(most, algorithm="arpack", random_state=0).fit(matrix)
         return cls(words, weights, svd.components_.T.astype(np.float32))
 
@@ -77,18 +83,22 @@ class Lsa:
         return {word: at for at, word in enumerate(self.words)}
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Unit vectors, shape (texts, dimensions); zeros for a text without a known word."""
-        place = self._place
+        """Vectors of length 0 to 1, shape (texts, dimensions); zeros for a text without a known
+        word. Words that are not known count as rare ones do."""
+        place, rare = self._place, self.weights.max(initial=0)
         rows = np.zeros((len(texts), self.directions.shape[1]), np.float32)
         for row, text in zip(rows, texts, strict=True):
-            counts = Counter(place[word] for word in words_of(text) if word in place)
-            at = np.array(sorted(counts), dtype=np.intp)
-            if len(at):
-                frequencies = np.array([counts[int(i)] for i in at], np.float32)
-                weighted = (1 + np.log(frequencies)) * self.weights[at]
-                row[:] = weighted @ self.directions[at]
-        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-        return np.asarray(rows / np.where(lengths > 0, lengths, 1), dtype=np.float32)
+            counts = Counter(words_of(text))
+            known = sorted((place[word], n) for word, n in counts.items() if word in place)
+            if not known:
+                continue
+            unknown = np.array([n for word, n in counts.items() if word not in place], np.float32)
+            at, frequencies = np.array(known, np.intp).T
+            weighted = (1 + np.log(frequencies.astype(np.float32))) * self.weights[at]
+            beside = (1 + np.log(unknown)) * rare
+            whole = np.sqrt((weighted**2).sum() + (beside**2).sum())
+            row[:] = weighted / whole @ self.directions[at]
+        return rows
 
     def save(self, folder: Path) -> None:
         (folder / "words.json").write_text(json.dumps(self.words), encoding="utf-8")

@@ -61,17 +61,21 @@ class Encodes(Protocol):
     """What a search needs of an encoder."""
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Unit vectors, shape (texts, dimensions)."""
+        """Unit vectors, shape (texts, dimensions); shorter ones where they hold a part of it."""
         ...
 
 
 class EncoderSearch:
     """Cosine similarity of unit vectors, exact."""
 
-    def __init__(self, encoder: Encodes, vectors: NDArray[np.float32]) -> None:
-        """`vectors` are those of the pool, shape (pool, dimensions)."""
+    def __init__(
+        self, encoder: Encodes, vectors: NDArray[np.float32], *, absolute: bool = False
+    ) -> None:
+        """`vectors` are those of the pool, shape (pool, dimensions). `absolute`: a score means the
+        same for every query, and so need not be brought to a scale before it is merged."""
         self._encoder = encoder
         self._vectors = vectors
+        self.absolute = absolute
 
     def ranked(self, query: str) -> list[int]:
         return descending(self.scores(query))

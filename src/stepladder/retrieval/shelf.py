@@ -165,7 +165,9 @@ def open_index(folder: Path) -> HybridIndex:
             vectors = np.asarray(np.load(folder / _VECTORS, mmap_mode="r", allow_pickle=False))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _unreadable(folder, error) from error
-    search = None if vectors is None else EncoderSearch(lsa or open_encoder(by), vectors)
+    search = None
+    if vectors is not None:
+        search = EncoderSearch(lsa or open_encoder(by), vectors, absolute=lsa is not None)
     index = HybridIndex(passages, words, search, merge)
     index.search("", 1)  # whatever is made ready by a first search is not on the clock of a request
     return index
