@@ -20,6 +20,7 @@ from stepladder.retrieval import (
     Making,
     Passage,
     build_index,
+    is_index,
     knowledge_leak,
     open_index,
 )
@@ -86,7 +87,7 @@ def test_an_encoders_vectors_are_kept_by_document(source: KnowledgeSource, tmp_p
     assert all(path.stat().st_mtime_ns == before[path] for path in by_document)
 
 
-@pytest.mark.parametrize("fitted", [10_000, 1])
+@pytest.mark.parametrize("fitted", [5_000, 1])
 @pytest.mark.parametrize("by", ["bm25", "lsa"])
 def test_after_a_change_it_is_as_if_made_afresh(
     by: str,
@@ -164,8 +165,11 @@ def test_an_index_of_an_older_form_is_one_clear_line(
     kept = build_index(source, Making("bm25"), FOUR_CHARACTERS, tmp_path / "cache")
     about = json.loads((kept.folder / "index.json").read_text())
     (kept.folder / "index.json").write_text(json.dumps({**about, "format": 1}))
+    assert not is_index(kept.folder)
     with pytest.raises(KnowledgeError, match="its form is 1, 2 is expected.*; remove it"):
         open_index(kept.folder)
+    again = build_index(source, Making("bm25"), FOUR_CHARACTERS, tmp_path / "cache")
+    assert (again.folder, is_index(kept.folder)) == (kept.folder, True)
 
 
 def test_a_passage_that_is_broken_is_told_when_it_is_asked_for(

@@ -16,25 +16,23 @@ as much as all that is known of one in a small ([the log](../../../docs/log.md),
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stepladder.errors import MissingExtraError
-from stepladder.records import content_hash
 from stepladder.retrieval.words import words_of
 
 DIMENSIONS = 200
 """At most; fewer where there are fewer passages or words."""
-FITTED = 10_000
+_WORDS, _ARRAYS = "words.json", "lsa.npz"
+FITTED = 5_000
 """Passages that the directions of an index rest on, at most. Of more documents some are taken,
 by the hash of their names: a change in another one leaves the directions, and all vectors but its
 own, as they are."""
@@ -49,7 +47,6 @@ class Lsa:
     """Inverse document frequencies, shape (words,)."""
     directions: NDArray[np.float32]
     """Shape (words, dimensions)."""
-    ARRAYS: ClassVar[str] = "lsa.npz"
 
     @classmethod
     def fit(cls, texts: Sequence[str], dimensions: int = DIMENSIONS) -> Lsa:
@@ -72,11 +69,6 @@ class Lsa:
             return cls(words, weights, matrix[:1].toarray().T.astype(np.float32))
         svd = TruncatedSVD(most, algorithm="arpack", random_state=0).fit(matrix)
         return cls(words, weights, svd.components_.T.astype(np.float32))
-
-    @property
-    def identity(self) -> str:
-        digest = hashlib.sha256(self.weights.tobytes() + self.directions.tobytes())
-        return content_hash(["lsa", self.words, digest.hexdigest()])
 
     @cached_property
     def _place(self) -> dict[str, int]:
@@ -101,11 +93,16 @@ class Lsa:
         return rows
 
     def save(self, folder: Path) -> None:
-        (folder / "words.json").write_text(json.dumps(self.words), encoding="utf-8")
-        np.savez(folder / self.ARRAYS, weights=self.weights, directions=self.directions)
+        (folder / _WORDS).write_text(json.dumps(self.words), encoding="utf-8")
+        np.savez(folder / _ARRAYS, weights=self.weights, directions=self.directions)
+
+    @staticmethod
+    def is_in(folder: Path) -> bool:
+        """Whether one was saved there."""
+        return (folder / _ARRAYS).is_file()
 
     @classmethod
     def load(cls, folder: Path) -> Lsa:
-        words = json.loads((folder / "words.json").read_text(encoding="utf-8"))
-        with np.load(folder / cls.ARRAYS, allow_pickle=False) as arrays:
+        words = json.loads((folder / _WORDS).read_text(encoding="utf-8"))
+        with np.load(folder / _ARRAYS, allow_pickle=False) as arrays:
             return cls(tuple(words), arrays["weights"], arrays["directions"])

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -109,9 +109,9 @@ def build_index(
         keys = [one.key for one in pieces]
         key = content_hash([FORMAT, keys, identity, making.merge])
         folder = root / "indexes" / key
-        if not (folder / _ABOUT).is_file():
+        if not is_index(folder):
             about = {"by": making.by, "merge": making.merge, "passages": passages}
-            with _whole(folder, _ABOUT) as part:
+            with _whole(folder, is_index) as part:
                 _write(part, about, pieces, root, identity)
                 known = {"format": FORMAT, "key": key, **about}
                 (part / _ABOUT).write_text(json.dumps(known), encoding="utf-8")
@@ -180,8 +180,11 @@ def _unreadable(folder: Path, error: Exception) -> KnowledgeError:
 
 
 def is_index(folder: Path) -> bool:
-    """Whether an index was written there, whole."""
-    return (folder / _ABOUT).is_file()
+    """Whether an index was written there, whole, and in the form that is read."""
+    try:
+        return bool(json.loads((folder / _ABOUT).read_text(encoding="utf-8"))["format"] == FORMAT)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def copy_index(folder: Path, to: Path) -> None:
@@ -194,9 +197,9 @@ def _encodes(by: str) -> bool:
 
 
 @contextmanager
-def _whole(folder: Path, last: str) -> Iterator[Path]:
+def _whole(folder: Path, there: Callable[[Path], bool]) -> Iterator[Path]:
     """A folder to write into, which is moved to its place in the end, so that one is whole or not
-    there. `last` is a file that every whole one has."""
+    there; unless another process was faster, and it is `there` already, with the same contents."""
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
@@ -205,7 +208,7 @@ def _whole(folder: Path, last: str) -> Iterator[Path]:
         try:
             part.rename(folder)
         except OSError:
-            if not (folder / last).is_file():  # else another process was faster, with the same
+            if not there(folder):
                 shutil.rmtree(folder, ignore_errors=True)
                 part.rename(folder)
     finally:
@@ -246,9 +249,9 @@ def _fitted(pieces: Sequence[Piece], kept: Path) -> tuple[Path, str]:
     chosen = [(pieces[at], taken[at]) for at in sorted(taken)]
     key = content_hash(["lsa", FORMAT, [[piece.key, number] for piece, number in chosen]])
     folder = kept / key
-    if not (folder / Lsa.ARRAYS).is_file():
+    if not Lsa.is_in(folder):
         texts = [text for piece, number in chosen for text in piece.texts[:number]]
-        with _whole(folder, Lsa.ARRAYS) as part:
+        with _whole(folder, Lsa.is_in) as part:
             Lsa.fit(texts).save(part)
     return folder, key
 
