@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,3 +77,81 @@ def test_a_mistake_is_one_line(
     assert done.code == 2
     assert told in done.err
     assert done.err.count("\n") <= 2  # what could not be read may stand before it
+
+
+@pytest.fixture
+def task(notes: Path) -> Callable[..., str]:
+    """A task file of a few questions, one of them without a word, with these documents."""
+    questions = ["?!", *(f"How heavy is the red lamp, the {i}th time?" for i in range(1, 9))]
+    rows = "".join(json.dumps({"q": q, "a": "3 kilos"}) + "\n" for q in questions)
+    for split in ("train", "test"):
+        (notes.parent / f"{split}.jsonl").write_text(rows)
+
+    def write(rung: str, knowledge: str = "notes") -> str:
+        said = {
+            "data": {"train": "train.jsonl", "test": "test.jsonl"},
+            "input": "q",
+            "references": "a",
+            "metrics": ["token_f1"],
+            "sampling": {"max_new_tokens": 8},
+            "knowledge": knowledge,
+            "rungs": [rung],
+        }
+        (notes.parent / "task.yaml").write_text(json.dumps(said))  # JSON is YAML
+        return "task.yaml"
+
+    return write
+
+
+@pytest.mark.parametrize("command", ["check", "climb"])
+@pytest.mark.parametrize(
+    ("rung", "knowledge", "told"),
+    [
+        ("rag(by=bm25)", "empty", "knowledge: empty: no document in it; put files of the kinds"),
+        ("rag(by=bm25)", "binary.txt", "none can be read (binary.txt: not UTF-8 text"),
+        ("rag(by=bm25)", "huge.txt", "(huge.txt: has 2,147 MB, and up to 100 are read; split it"),
+        ("rag(by=./nowhere)", "notes", "encoder './nowhere': no config.json there; give the"),
+    ],
+)
+def test_check_and_climb_refuse_what_index_refuses(
+    command: str,
+    rung: str,
+    knowledge: str,
+    told: str,
+    run: Callable[..., Ran],
+    task: Callable[..., str],
+) -> None:
+    done = run(command, task(rung, knowledge))
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert told in done.err
+
+
+def test_check_names_what_could_not_be_read(
+    run: Callable[..., Ran], task: Callable[..., str]
+) -> None:
+    done = run("check", task("rag(k=99, by=bm25)"))
+    assert done.code == 0, done.err
+    assert "not read: notes/b.jsonl row 1: not JSON" in done.out
+
+
+def test_a_climb_shows_all_passages_where_more_are_asked_for(
+    run: Callable[..., Ran], task: Callable[..., str]
+) -> None:
+    done = run("climb", task("rag(k=99, by=bm25)"), "--name", "s", "--json", "out.json")
+    assert done.code in (0, 3), done.err
+    said = " ".join(done.out.split())
+    assert "not read: 1 (notes/b.jsonl row 1: not JSON); k is 99, which is more than" in said
+    (rung,) = json.loads(Path("out.json").read_text())["rungs"]
+    assert rung["metrics"]["token_f1"]["n"] == 9
+    assert rung["failures"] == {}
+
+
+@pytest.mark.parametrize(("command", "code"), [("check", 2), ("climb", 3)])
+def test_evidence_that_fills_the_context(
+    command: str, code: int, run: Callable[..., Ran], task: Callable[..., str], notes: Path
+) -> None:
+    (notes / "long.txt").write_text("How heavy the red lamp is, nobody can say. " * 500)
+    done = run(command, task("rag(k=1, by=bm25, size=9000)"))
+    assert done.code == code
+    assert "the evidence leaves no room for the question in a context of 1,024 tokens" in done.err
+    assert "Token indices" not in done.err
