@@ -293,6 +293,14 @@ def test_what_lsa_does_not_know_of_a_text_makes_its_vector_shorter() -> None:
     assert 0 < lengths[0] < 1
 
 
+def test_lsa_gives_a_text_the_same_vector_whatever_stands_beside_it() -> None:
+    pytest.importorskip("sklearn", reason="needs the extra 'docs'")
+    texts = [f"lamp{i % 40} coat{i % 70} red{i % 3} {'zebra ' * (i % 5)}" for i in range(300)]
+    lsa = Lsa.fit(texts[:100], 20)
+    alone = np.concatenate([lsa.encode([text]) for text in texts])
+    assert lsa.encode(texts) == pytest.approx(alone, abs=1e-6)
+
+
 @pytest.mark.parametrize("texts", [["lamp"], ["?", "!"], ["lamp", "lamp"]])
 def test_lsa_of_next_to_nothing(texts: list[str]) -> None:
     pytest.importorskip("sklearn", reason="needs the extra 'docs'")

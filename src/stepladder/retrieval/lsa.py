@@ -17,7 +17,6 @@ as much as all that is known of one in a small ([the log](../../../docs/log.md),
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,10 +26,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stepladder.errors import MissingExtraError
-from stepladder.retrieval.words import words_of
+from stepladder.retrieval.words import WordCounts, count_words, number_of, words_of
 
 DIMENSIONS = 200
 """At most; fewer where there are fewer passages or words."""
+_AT_ONCE = 128
 _WORDS, _ARRAYS = "words.json", "lsa.npz"
 FITTED = 5_000
 """Passages that the directions of an index rest on, at most. Of more documents some are taken,
@@ -71,25 +71,43 @@ class Lsa:
         return cls(words, weights, svd.components_.T.astype(np.float32))
 
     @cached_property
-    def _place(self) -> dict[str, int]:
-        return {word: at for at, word in enumerate(self.words)}
+    def _columns(self) -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
+        """The words' numbers, ascending, and their places; one number that no word has at the end,
+        so that there is always one to compare with."""
+        numbers = np.array([number_of(word) for word in self.words], np.uint64)
+        order = np.argsort(numbers)
+        return np.append(numbers[order], np.uint64(0)), np.append(order, 0)
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors of length 0 to 1, shape (texts, dimensions); zeros for a text without a known
-        word. Words that are not known count as rare ones do."""
-        place, rare = self._place, self.weights.max(initial=0)
-        rows = np.zeros((len(texts), self.directions.shape[1]), np.float32)
-        for row, text in zip(rows, texts, strict=True):
-            counts = Counter(words_of(text))
-            known = sorted((place[word], n) for word, n in counts.items() if word in place)
-            if not known:
-                continue
-            unknown = np.array([n for word, n in counts.items() if word not in place], np.float32)
-            at, frequencies = np.array(known, np.intp).T
-            weighted = (1 + np.log(frequencies.astype(np.float32))) * self.weights[at]
-            beside = (1 + np.log(unknown)) * rare
-            whole = np.sqrt((weighted**2).sum() + (beside**2).sum())
-            row[:] = weighted / whole @ self.directions[at]
+        word."""
+        return self.vectors(count_words(texts))
+
+    def vectors(self, counts: WordCounts) -> NDArray[np.float32]:
+        """Of passages whose words are counted. Words that are not known count as rare ones do."""
+        texts = len(counts.lengths)
+        rows = np.zeros((texts, self.directions.shape[1]), np.float32)
+        if not self.words:
+            return rows
+        numbers, places = self._columns
+        at = np.searchsorted(numbers[:-1], counts.words)
+        known = (numbers[at] == counts.words) & (at < len(self.words))
+        column = places[at]
+        weights = np.full(len(at), self.weights.max(), np.float32)
+        weights[known] = self.weights[column[known]]
+        words, passages, times = counts.occurrences()
+        said = (1 + np.log(times)) * weights[words]
+        whole = np.sqrt(np.bincount(passages, said**2, minlength=texts))
+        said = said / whole[passages]
+        order = np.argsort(passages[known[words]], kind="stable")
+        words, passages, said = (each[known[words]][order] for each in (words, passages, said))
+        for start in range(0, texts, _AT_ONCE):
+            here = slice(*np.searchsorted(passages, [start, start + _AT_ONCE]))
+            used, within = np.unique(words[here], return_inverse=True)
+            block = rows[start : start + _AT_ONCE]
+            weighted = np.zeros((len(block), len(used)), np.float32)
+            weighted[passages[here] - start, within] = said[here]
+            block[:] = weighted @ self.directions[column[used]]
         return rows
 
     def save(self, folder: Path) -> None:

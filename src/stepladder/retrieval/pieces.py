@@ -3,7 +3,8 @@ anew: its passages, the counts of their words, and their vectors.
 
     piece = piece_of(file, Cut(), counter, root / "passages")
     piece.fresh                                       # whether it was cut now
-    vectors_of(piece, encoder.encode, identity, root / "passages")
+    vectors = Vectors(root / "passages", encoder_identity(name))
+    vectors.of(piece, lambda one: vectors.encoded(one, encoder.encode))
 
 All of it lies under the hash of the document's bytes and of how it was cut. Of a document that was
 cut before in another version, the passages that are still the same keep their vectors.
@@ -95,32 +96,46 @@ def passage_of(row: bytes) -> Passage:
     return Passage(**json.loads(row))
 
 
-def vectors_of(piece: Piece, encode: Encode, identity: str, kept: Path) -> NDArray[np.float32]:
-    """Of the piece's passages, computed once by whatever has this identity."""
-    path = kept / f"{piece.key}.{identity[:16]}.npy"
-    try:
-        vectors: NDArray[np.float32] = np.load(path, allow_pickle=False)
-        if len(vectors) == piece.passages:
-            return vectors
-    except (OSError, ValueError):
-        pass  # not there, or not whole: computed now
-    texts = piece.texts
-    known = _known(piece.before, identity, kept) if piece.before else {}
-    missing = [text for text in dict.fromkeys(texts) if text not in known]
-    if missing:
-        known |= zip(missing, encode(missing), strict=True)
-    vectors = np.stack([known[text] for text in texts])
-    _put(path, lambda part: np.save(part, vectors))
-    return vectors
+class Vectors(NamedTuple):
+    """Vectors of pieces, each computed once by whatever has this identity."""
 
+    kept: Path
+    identity: str
 
-def _known(key: str, identity: str, kept: Path) -> dict[str, NDArray[np.float32]]:
-    """The vectors of an earlier version, by the text of their passages."""
-    try:
-        vectors = np.load(kept / f"{key}.{identity[:16]}.npy", allow_pickle=False)
-        return dict(zip(_read("", key, kept).texts, vectors, strict=True))
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
+    def of(
+        self, piece: Piece, compute: Callable[[Piece], NDArray[np.float32]]
+    ) -> NDArray[np.float32]:
+        """Of the piece's passages."""
+        path = self._path(piece.key)
+        try:
+            vectors: NDArray[np.float32] = np.load(path, allow_pickle=False)
+            if len(vectors) == piece.passages:
+                return vectors
+        except (OSError, ValueError):
+            pass  # not there, or not whole: computed now
+        vectors = compute(piece)
+        _put(path, lambda part: np.save(part, vectors))
+        return vectors
+
+    def encoded(self, piece: Piece, encode: Encode) -> NDArray[np.float32]:
+        """Of the piece's passages; those that an earlier version has are taken from there."""
+        texts = piece.texts
+        known = self._before(piece.before) if piece.before else {}
+        missing = [text for text in dict.fromkeys(texts) if text not in known]
+        if missing:
+            known |= zip(missing, encode(missing), strict=True)
+        return np.stack([known[text] for text in texts])
+
+    def _before(self, key: str) -> dict[str, NDArray[np.float32]]:
+        """The vectors of an earlier version, by the text of their passages."""
+        try:
+            vectors = np.load(self._path(key), allow_pickle=False)
+            return dict(zip(_read("", key, self.kept).texts, vectors, strict=True))
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
+
+    def _path(self, key: str) -> Path:
+        return self.kept / f"{key}.{self.identity[:16]}.npy"
 
 
 def _put(path: Path, write: Callable[[Path], object]) -> None:

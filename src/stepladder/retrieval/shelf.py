@@ -32,7 +32,7 @@ from stepladder.retrieval.chunks import Cut, Passage
 from stepladder.retrieval.index import HybridIndex, Merge
 from stepladder.retrieval.lsa import FITTED, Lsa
 from stepladder.retrieval.nearest import Bm25Search, EncoderSearch
-from stepladder.retrieval.pieces import Piece, passage_of, piece_of, vectors_of
+from stepladder.retrieval.pieces import Piece, Vectors, passage_of, piece_of
 from stepladder.retrieval.words import WordMatrix, merged
 from stepladder.tasks.knowledge import KnowledgeSource, counted
 
@@ -221,18 +221,20 @@ def _write(part: Path, about: Json, pieces: Sequence[Piece], root: Path, identit
     with (part / _PASSAGES).open("wb") as rows:
         rows.writelines(one.rows for one in pieces)
     merged([one.counts for one in pieces]).save(part)
-    encode = None
+    found = []
     if about["by"] == "lsa":
         fitted, identity = _fitted(pieces, root / "lsa")
-        encode = Lsa.load(fitted).encode
+        lsa, vectors = Lsa.load(fitted), Vectors(root / "passages", identity)
+        found = [vectors.of(one, lambda one: lsa.vectors(one.counts)) for one in pieces]
         for file in fitted.iterdir():
             _linked(file, part / file.name)
     elif _encodes(about["by"]):
-        encode = open_encoder(about["by"]).encode
-    if encode is not None:
-        kept = root / "passages"
-        vectors = [vectors_of(one, encode, identity, kept) for one in pieces]
-        np.save(part / _VECTORS, np.concatenate(vectors))
+        encoder, vectors = open_encoder(about["by"]), Vectors(root / "passages", identity)
+        found = [
+            vectors.of(one, lambda one: vectors.encoded(one, encoder.encode)) for one in pieces
+        ]
+    if found:
+        np.save(part / _VECTORS, np.concatenate(found))
 
 
 def _fitted(pieces: Sequence[Piece], kept: Path) -> tuple[Path, str]:

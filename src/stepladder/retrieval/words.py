@@ -46,6 +46,11 @@ class WordCounts(NamedTuple):
     lengths: NDArray[np.int64]
     """Words of each passage."""
 
+    def occurrences(self) -> Occurrences:
+        """Word after word, by number and not by hash."""
+        said = np.repeat(np.arange(len(self.words)), self.passages)
+        return Occurrences(said, *_unpacked(self.places))
+
     def save(self, path: Path) -> None:
         sizes = np.array([len(self.words), len(self.lengths)], np.uint64)
         parts = (sizes, self.words, self.passages, self.lengths, self.places)
@@ -61,6 +66,18 @@ class WordCounts(NamedTuple):
         if int(two.sum()) != len(places):
             raise ValueError(f"{path} is not whole")
         return cls(one, two.astype(np.int64), places, lengths.astype(np.int64))
+
+
+class Occurrences(NamedTuple):
+    """Of words in passages; arrays of one length."""
+
+    words: NDArray[np.int64]
+    passages: NDArray[np.int64]
+    times: NDArray[np.int64]
+
+
+def _unpacked(places: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    return (places >> _HALF).astype(np.int64), (places & _LOW).astype(np.int64)
 
 
 def count_words(texts: Sequence[str]) -> WordCounts:
@@ -139,9 +156,9 @@ def merged(documents: Sequence[WordCounts]) -> WordMatrix:
     indptr = np.concatenate([[0], ends[last]]).astype(np.int64)
     having = np.diff(indptr)
     rarity = np.log(1 + (len(lengths) - having + 0.5) / (having + 0.5)).astype(np.float32)
-    passages = (places >> _HALF).astype(np.int32)
-    times = (places & _LOW).astype(np.float64)
+    passages, times = _unpacked(places)
     mean = lengths.mean() if len(lengths) else 1.0
     damping = K1 * (1 - B + B * lengths / (mean or 1.0))
     weights = np.repeat(rarity, having) * (times / (damping[passages] + times))
-    return WordMatrix(words[last], weights.astype(np.float32), passages, indptr, len(lengths))
+    data, indices = weights.astype(np.float32), passages.astype(np.int32)
+    return WordMatrix(words[last], data, indices, indptr, len(lengths))
