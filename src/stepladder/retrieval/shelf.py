@@ -18,7 +18,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple, get_args
@@ -230,9 +230,8 @@ def _write(part: Path, about: Json, pieces: Sequence[Piece], root: Path, identit
             _linked(file, part / file.name)
     elif _encodes(about["by"]):
         encoder, vectors = open_encoder(about["by"]), Vectors(root / "passages", identity)
-        found = [
-            vectors.of(one, lambda one: vectors.encoded(one, encoder.encode)) for one in pieces
-        ]
+        encoded = partial(vectors.encoded, encode=encoder.encode)
+        found = [vectors.of(one, encoded) for one in pieces]
     if found:
         np.save(part / _VECTORS, np.concatenate(found))
 
