@@ -96,9 +96,9 @@ class Lsa:
         weights = np.full(len(at), self.weights.max(), np.float32)
         weights[known] = self.weights[column[known]]
         words, passages, times = counts.occurrences()
-        said = (1 + np.log(times)) * weights[words]
-        whole = np.sqrt(np.bincount(passages, said**2, minlength=texts))
-        said = said / whole[passages]
+        weighed = (1 + np.log(times)) * weights[words]
+        whole = np.sqrt(np.bincount(passages, weighed**2, minlength=texts))
+        said = weighed / whole[passages]
         order = np.argsort(passages[known[words]], kind="stable")
         words, passages, said = (each[known[words]][order] for each in (words, passages, said))
         for start in range(0, texts, _AT_ONCE):

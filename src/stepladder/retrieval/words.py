@@ -122,11 +122,11 @@ class WordMatrix(NamedTuple):
     @classmethod
     def load(cls, folder: Path, passages: int) -> WordMatrix:
         """Read as it is asked. Raises OSError or ValueError where there is none."""
-        arrays = [
+        words, data, indices, indptr = (
             np.asarray(np.load(folder / f"bm25.{name}.npy", mmap_mode="r", allow_pickle=False))
             for name in ("words", "data", "indices", "indptr")
-        ]
-        return cls(*arrays, passages=passages)
+        )
+        return cls(words, data, indices, indptr, passages)
 
     def columns(self, words: Iterable[str]) -> list[int]:
         """Of the words that any passage has."""
