@@ -193,6 +193,15 @@ def test_unreadable_rows_are_named_and_the_rest_goes_on(tmp_path: Path) -> None:
     assert (again.fresh, again.unread) == (0, kept.unread)
 
 
+def test_a_file_that_went_away_is_named_and_the_rest_goes_on(
+    source: KnowledgeSource, tmp_path: Path
+) -> None:
+    source.files[1].path.unlink()
+    kept = build_index(source, Making("bm25"), FOUR_CHARACTERS, tmp_path / "cache")
+    assert kept.unread == ("notes/lamps.md: cannot be read (No such file or directory)",)
+    assert kept.passages == 1
+
+
 def test_nothing_to_read_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(KnowledgeError, match=r"of 1 document none can be read \(a.txt: not UTF-8"):

@@ -56,8 +56,13 @@ class Piece(NamedTuple):
 
 
 def piece_of(file: KnowledgeFile, how: Cut, counter: TokenCounter, kept: Path) -> Piece:
-    """From disk where the very same bytes were cut the same way. Raises OSError."""
-    digest = file.digest()
+    """From disk where the very same bytes were cut the same way. Raises OSError where it cannot be
+    kept."""
+    try:
+        digest = file.digest()
+    except OSError as error:
+        unread = [f"{file.name}: cannot be read ({error.strerror or error})"]
+        return Piece(file.name, content_hash(unread), b"", 0, unread, count_words([]), True, None)
     made = [file.name, asdict(how), counter.identity]
     key = content_hash([_VERSION, digest, *made])
     latest = kept / f"{content_hash([_VERSION, *made])}.latest"
