@@ -40,12 +40,14 @@ class Row:
     reach: float
     """The ratio that is aimed at."""
     exact: bool
-    """Whether every token was the same, near ties (1e-4) aside."""
+    """Whether what was `compared` was the same: every token, near ties (1e-4) aside, or every
+    update's loss, rounding aside."""
+    compared: str = "tokens"
 
 
 def record(row: Row) -> None:
     """Prints it, and puts it into `latest.json` in place of the same line of an earlier run."""
-    same = "same tokens" if row.exact else "OTHER TOKENS"
+    same = f"same {row.compared}" if row.exact else f"OTHER {row.compared.upper()}"
     print(
         f"  {row.ratio:5.2f}x against {row.against} (to reach: {row.reach:g}x; {same})", flush=True
     )
@@ -88,7 +90,7 @@ def how() -> dict[str, Any]:
     return {"threads": torch.get_num_threads(), "processor": PROCESSOR}
 
 
-def quick(full: int, small: int) -> int:
+def quick(full: _Result, small: _Result) -> _Result:
     return small if QUICK else full
 
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-_PYTHON = Path(os.environ.get("RIVALS", Path(__file__).parents[1] / ".rivals/bin/python"))
+PYTHON = Path(os.environ.get("RIVALS", Path(__file__).parents[1] / ".rivals/bin/python"))
 
 
 class Asked(NamedTuple):
@@ -32,7 +32,7 @@ class Asked(NamedTuple):
 
 def missing() -> str | None:
     """Why the rivals cannot be asked; None where they can."""
-    return None if _PYTHON.exists() else f"{_PYTHON} is not there; see {Path(__file__).name}"
+    return None if PYTHON.exists() else f"{PYTHON} is not there; see {Path(__file__).name}"
 
 
 def best_of(rival: str, batches: Sequence[int], job: dict[str, Any]) -> Asked:
@@ -49,16 +49,22 @@ def best_of(rival: str, batches: Sequence[int], job: dict[str, Any]) -> Asked:
 def asked(rival: str, job: dict[str, Any]) -> Asked:
     """`rival` is a name of RIVALS. A job: folder, texts or pairs, shared (words in common), new,
     batch, threads, processor (which clock)."""
+    result = run(PYTHON, Path(__file__), rival, job)
+    return Asked(result["seconds"], result["answers"])
+
+
+def run(python: Path, script: Path, name: str, job: dict[str, Any]) -> dict[str, Any]:
+    """What `script` writes that is given `name`, a file with the job, and a file to write to."""
     with tempfile.TemporaryDirectory(prefix="stepladder-rival-") as folder:
         given, found = Path(folder, "job.json"), Path(folder, "found.json")
         given.write_text(json.dumps(job), encoding="utf-8")
-        command = [str(_PYTHON), __file__, rival, str(given), str(found)]
+        command = [str(python), str(script), name, str(given), str(found)]
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
         ended = subprocess.run(command, env=environment, capture_output=True, text=True)
         if ended.returncode != 0:
-            raise RuntimeError(f"{rival} failed:\n{ended.stderr[-2000:]}")
-        result = json.loads(found.read_text("utf-8"))
-    return Asked(result["seconds"], result["answers"])
+            raise RuntimeError(f"{name} failed:\n{ended.stderr[-2000:]}")
+        result: dict[str, Any] = json.loads(found.read_text("utf-8"))
+    return result
 
 
 def _backend(job: dict[str, Any]) -> Any:
