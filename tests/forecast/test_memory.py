@@ -11,6 +11,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, T5Config
 
+from stepladder.checkpoints.answer_loss import answer_loss, learned
 from stepladder.errors import CheckpointError, RungError
 from stepladder.forecast import Batch, foretell, read_config, within
 from stepladder.methods.full import Full
@@ -77,7 +78,7 @@ def test_lora_holds_gradients_and_states_of_the_adapter_alone() -> None:
 def test_flops_of_full_tuning_are_six_a_weight_and_token() -> None:
     """Kaplan et al. 2020, section 2.1; the output layer reads the answers alone, attention adds."""
     f = foretell(LLAMA, Full(), SHAPE)
-    tokens, answers = 4 * 32, 4 * 9
+    tokens, answers = 4 * 32, 4 * 8
     embedding = 300 * 64
     matrices = f.parameters - embedding
     by_weights = 6 * (matrices * tokens + embedding * answers)
@@ -137,14 +138,11 @@ def test_rehearsal_counts_what_a_real_update_holds() -> None:
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
+    labels = ids.clone()
+    labels[:, :24] = -100
+    found = learned({"labels": labels}, encoder_decoder=False)
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
-        loss = model(
-            input_ids=ids,
-            attention_mask=torch.ones_like(ids),
-            labels=ids[:, -9:].contiguous(),
-            logits_to_keep=9,
-            use_cache=False,
-        ).loss
+        loss = answer_loss(model, {"input_ids": ids}, found)
     seen = foretell(LLAMA, Full(), SHAPE)
     assert loss.isfinite()
     assert seen.activations == pytest.approx(sum(kept.values()), rel=0.1)

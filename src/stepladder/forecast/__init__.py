@@ -9,10 +9,9 @@ from stepladder.forecast.configuration import read_config
 from stepladder.forecast.rehearsal import (
     Batch,
     Forecast,
-    cuts_logits,
     empty_model,
     foretell,
     within,
 )
 
-__all__ = ["Batch", "Forecast", "cuts_logits", "empty_model", "foretell", "read_config", "within"]
+__all__ = ["Batch", "Forecast", "empty_model", "foretell", "read_config", "within"]

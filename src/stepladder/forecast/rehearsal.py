@@ -13,7 +13,6 @@ which they came and went. What is NOT covered: workspaces inside of an operation
 
 from __future__ import annotations
 
-import inspect
 import weakref
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
@@ -26,6 +25,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry, sdpa_backward_flop_count, sdpa_flop_count
 
 from stepladder.checkpoints import quiet
+from stepladder.checkpoints.answer_loss import Learned, able, answer_loss
 from stepladder.contracts import TrainingMethod
 from stepladder.forecast.allocator import Trace, kept
 
@@ -36,6 +36,8 @@ class Batch(NamedTuple):
     rows: int
     prompt: int
     answer: int
+    common: int = 0
+    """Tokens of the prompt that are the same in all rows, and read once."""
 
 
 class Forecast(NamedTuple):
@@ -125,9 +127,10 @@ def foretell(
 
     `config` is a transformers config, of which no weights are needed. `autocast` multiplies in
     bf16, as the fit loop does where it pays; `dtype` is that of the weights (the fit loop's are
-    float32). With `all_logits` the output layer reads the prompt too, which the fit loop spares
-    where the model allows it. With `process` this machine's allocator is asked what it would hold,
-    which takes a tenth of a second. Raises RungError for a method that does not go with the model.
+    float32). With `all_logits` the output layer reads the prompt too, and attention a mask, which
+    the fit loop spares where the model allows it. With `process` this machine's allocator is asked
+    what it would hold, which takes a tenth of a second. Raises RungError for a method that does not
+    go with the model.
     """
     with quiet(), torch.device("meta"):
         model = method.prepare(empty_model(config, dtype))
@@ -139,10 +142,12 @@ def foretell(
         trained = [p for p in model.parameters() if p.requires_grad]
         optimiser = torch.optim.AdamW(trained, fused=True)
         inputs = _inputs(model, batch, all_logits=all_logits)
+        if autocast:
+            _autocast(model)
         for _ in range(2):
             optimiser.zero_grad()
             tally.peak, tally.flops, before = tally.now, 0.0, tally.now
-            loss = _forward(model, inputs, autocast=autocast)
+            loss = _loss(model, inputs)
             activations = tally.now - before
             loss.backward()
             del loss
@@ -171,12 +176,6 @@ def within(room: int, batch: Batch, foretold: Callable[[Batch], Forecast]) -> Fo
             return forecast
         rows //= 2
     return None
-
-
-def cuts_logits(model: Any) -> bool:
-    """Whether the model, in an adapter or not, takes `logits_to_keep`."""
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return "logits_to_keep" in inspect.signature(base.forward).parameters
 
 
 def empty_model(config: Any, dtype: torch.dtype = torch.float32) -> Any:
@@ -208,30 +207,35 @@ def _materialise(model: nn.Module) -> None:
 
 
 def _inputs(model: Any, batch: Batch, *, all_logits: bool) -> dict[str, Any]:
-    """As the fit loop's collator makes them."""
+    """As the fit loop's collator makes them; `learned` where it spares logits."""
     if model.config.is_encoder_decoder:
         if getattr(model.config, "decoder_start_token_id", None) is None:
             model.config.decoder_start_token_id = 0  # which token it is makes no difference here
         ids = torch.zeros(batch.rows, batch.prompt, dtype=torch.long)
         labels = torch.zeros(batch.rows, batch.answer, dtype=torch.long)
-        return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": labels}
-    ids = torch.zeros(batch.rows, batch.prompt + batch.answer, dtype=torch.long)
-    inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-    if not all_logits and cuts_logits(model):
-        inputs["logits_to_keep"] = batch.answer + 1
-        ids = ids[:, -batch.answer - 1 :]
-    return inputs | {"labels": ids.contiguous()}
+    else:
+        ids = torch.zeros(batch.rows, batch.prompt + batch.answer, dtype=torch.long)
+        labels = ids
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": labels}
+    if all_logits or not able(model):
+        return inputs
+    places = torch.zeros(batch.rows * batch.answer, dtype=torch.long)
+    return inputs | {"learned": Learned(places, places), "common": batch.common}
 
 
-def _forward(model: Any, inputs: dict[str, Any], *, autocast: bool) -> Any:
-    """The loss; under autocast the outputs become float32, as accelerate has it."""
+def _autocast(model: Any) -> None:
+    """Products in bf16, outputs in float32, as accelerate has it."""
     from accelerate.utils import convert_outputs_to_fp32  # type: ignore[import-untyped]
 
-    if not autocast:
-        return model(**inputs, use_cache=False).loss
-    with torch.autocast("cpu", torch.bfloat16):
-        forward = convert_outputs_to_fp32(model.forward)
-        return forward(**inputs, use_cache=False).loss
+    within = torch.autocast("cpu", torch.bfloat16)(model.forward)
+    model.forward = convert_outputs_to_fp32(within)
+
+
+def _loss(model: Any, inputs: dict[str, Any]) -> Any:
+    found = inputs.get("learned")
+    if found is not None:
+        return answer_loss(model, inputs, found)
+    return model(**inputs, use_cache=False).loss
 
 
 def _bytes(values: Iterable[Any]) -> int:

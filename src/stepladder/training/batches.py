@@ -1,7 +1,7 @@
 """From pairs of prompt and answer to padded batches, the loss on the answer alone.
 
     encoded = encode(tokenizer, job.train, encoder_decoder=False, context=1024)
-    batch = Collator(pad=0, encoder_decoder=False, cuts_logits=True)(encoded.rows[:8])
+    batch = Collator(pad=0, encoder_decoder=False)(encoded.rows[:8])
     batch["labels"]            # (rows, columns), -100 wherever nothing is to be learned
 
 Decoder-only: a row is prompt, answer, end token; labels are -100 on the prompt. Encoder-decoder:
@@ -11,6 +11,7 @@ the prompt is read by the encoder, the answer is all that the decoder has.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -23,6 +24,8 @@ from stepladder.records import Prompt
 
 IGNORED = -100
 """The label that PyTorch's cross-entropy leaves out."""
+WORTH_SHARING = 0.15
+"""Share of a batch's tokens that must be spared where rows have their beginning in common."""
 
 
 class Row(NamedTuple):
@@ -73,11 +76,11 @@ class Collator:
 
     pad: int
     encoder_decoder: bool
-    cuts_logits: bool
-    """Whether the model takes `logits_to_keep`. Then logits are computed from the first answer
-    token of the batch on, which spares most of the output layer's time and memory."""
     multiple: int = 1
     """Columns are filled up to a multiple of this, so that batches have few different shapes."""
+    shares: bool = False
+    """Whether a decoder's batch says how many tokens its rows have in `common` at their beginning,
+    where reading these once spares enough."""
 
     def __call__(self, rows: Sequence[Row]) -> dict[str, Any]:
         if self.encoder_decoder:
@@ -85,14 +88,18 @@ class Collator:
                 "labels": self._padded([r.answer for r in rows], IGNORED)
             }
         batch = self._inputs([r.prompt + r.answer for r in rows])
-        labels = self._padded([(IGNORED,) * len(r.prompt) + r.answer for r in rows], IGNORED)
-        if self.cuts_logits:
-            # One column before the first answer token: it is what predicts that token.
-            start = max(0, min(len(r.prompt) for r in rows) - 1)
-            start -= start % self.multiple
-            labels = labels[:, start:].contiguous()
-            batch["logits_to_keep"] = labels.shape[1]
-        return batch | {"labels": labels}
+        labels = [(IGNORED,) * len(r.prompt) + r.answer for r in rows]
+        return batch | {"labels": self._padded(labels, IGNORED)} | self.common(rows)
+
+    def common(self, rows: Sequence[Row]) -> dict[str, int]:
+        """Less than a prompt, since the last token of each says the first of its answer; empty
+        where it is too little."""
+        if not self.shares:
+            return {}
+        same = len(os.path.commonprefix([row.prompt[:-1] for row in rows]))
+        same -= same % self.multiple
+        spared = same * (len(rows) - 1) / sum(row.size for row in rows)
+        return {"common": same} if spared >= WORTH_SHARING else {}
 
     def _inputs(self, sequences: Sequence[tuple[int, ...]]) -> dict[str, Any]:
         return {

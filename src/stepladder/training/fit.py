@@ -18,16 +18,18 @@ import json
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from transformers import EarlyStoppingCallback, PrinterCallback, TrainingArguments, set_seed
 
+from stepladder.checkpoints.answer_loss import able, agrees, shares
 from stepladder.contracts import BeginsFromText, TrainingMethod
 from stepladder.errors import TrainingError
 from stepladder.records import Json, TrainingJob
-from stepladder.training.batches import Encoded, Row
+from stepladder.training.batches import Collator, Encoded, Row, by_length
 from stepladder.training.foresight import (
     TIMED_ROWS,
     collator_for,
@@ -66,6 +68,14 @@ class _Plan(NamedTuple):
     stretch: int
 
 
+class _Way(NamedTuple):
+    """How the same training is done faster, where it can be."""
+
+    precision: str
+    spares_logits: bool
+    collator: Collator
+
+
 def fit(
     model: Any,
     tokenizer: Any,
@@ -88,26 +98,26 @@ def fit(
             "demonstrations"
         )
     plan = _plan(job, len(train.rows))
-    collator = collator_for(model, tokenizer, job)
-    precision = _settled_precision(model, work)
-    rehearse = rehearsal(model, method, precision)
-    foreseen = foretold(rehearse, collator(longest(train, job)), job)
-    if foreseen is not None:
-        refuse_what_cannot_fit(foreseen, rehearse, model, job)
     set_seed(job.seed)
     model = method.prepare(model)
     if isinstance(method, BeginsFromText):
         method.begin(model, _common(_own(train, job)))
+    way = _settled_way(model, tokenizer, train, job, work)
+    rehearse = rehearsal(model, method, way.precision, all_logits=not way.spares_logits)
+    foreseen = foretold(rehearse, way.collator(longest(train, job)), job)
+    if foreseen is not None:
+        refuse_what_cannot_fit(foreseen, rehearse, model, job)
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     caches = getattr(model.config, "use_cache", True)
-    args = _arguments(job, work, plan, precision, dev=bool(dev.rows))
+    args = _arguments(job, work, plan, way.precision, dev=bool(dev.rows))
     trainer = StepladderTrainer(
         model=model,
         args=args,
-        data_collator=collator,
+        data_collator=way.collator,
         train_dataset=train.rows,
         eval_dataset=dev.rows or None,
     )
+    trainer.spares_logits = way.spares_logits
     trainer.own_rates = method.own_rates(model) if isinstance(method, Together) else []
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Reports(trainer, reporter, meter))
@@ -137,14 +147,41 @@ def _common(rows: Sequence[Row]) -> list[int]:
     return [token for token in shared if token >= 0]
 
 
-def _settled_precision(model: Any, work: WorkFolder) -> str:
-    """Measured once: a training that goes on must not choose otherwise."""
+def _settled_way(
+    model: Any, tokenizer: Any, train: Encoded, job: TrainingJob, work: WorkFolder
+) -> _Way:
+    """Measured and tried once: a training that goes on must not choose otherwise."""
     settled = work.settled()
+    collator = collator_for(tokenizer, job)
     if "precision" not in settled:
         chosen = choose(model, rows=TIMED_ROWS)
         settled |= {"precision": chosen.name, "bf16_speed_up": chosen.ratio}
         work.settle(settled)
-    return str(settled["precision"])
+    if "logits" not in settled:
+        settled |= _tried(model, collator, train, job)
+        work.settle(settled)
+    return _Way(
+        precision=str(settled["precision"]),
+        spares_logits=settled["logits"] == "answers",
+        collator=replace(collator, shares=bool(settled["shares_beginnings"])),
+    )
+
+
+def _tried(model: Any, collator: Collator, train: Encoded, job: TrainingJob) -> Json:
+    """Whether logits are computed at the answers alone, and a common beginning once: each where it
+    leaves the loss of two short rows as it was."""
+    batches = by_length(train.rows, job.fit.batch_size)[::-1]
+    spares = able(model) and agrees(model, _on(model, collator(batches[0][-2:])))
+    sharing = replace(collator, shares=spares)
+    alike = next((rows for rows in batches if sharing.common(rows)), None)
+    shared = alike is not None and shares(
+        model, _on(model, collator(alike[-2:]) | sharing.common(alike))
+    )
+    return {"logits": "answers" if spares else "all", "shares_beginnings": shared}
+
+
+def _on(model: Any, batch: dict[str, Any]) -> dict[str, Any]:
+    return {n: v.to(model.device) if isinstance(v, torch.Tensor) else v for n, v in batch.items()}
 
 
 def _arguments(

@@ -9,7 +9,9 @@ measures, and refuses what cannot fit.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -22,19 +24,19 @@ from stepladder.checkpoints import (
     quiet,
     virtual_ids,
 )
+from stepladder.checkpoints.answer_loss import able
 from stepladder.contracts import TrainingMethod
 from stepladder.errors import StepladderError, TrainingError
 from stepladder.forecast import (
     Batch,
     Forecast,
-    cuts_logits,
     empty_model,
     foretell,
     read_config,
     within,
 )
 from stepladder.records import Prompt, TrainingJob
-from stepladder.training.batches import Collator, Encoded, Row, by_length, encode
+from stepladder.training.batches import IGNORED, Collator, Encoded, Row, by_length, encode
 from stepladder.training.memory import in_words
 from stepladder.training.precision import choose
 from stepladder.training.together import build_method, virtual_tokens
@@ -57,7 +59,7 @@ def foresee(job: TrainingJob) -> Forecast | None:
         return None
     with quiet():
         model = empty_model(read_config(str(job.checkpoint.folder)))
-    batch = collator_for(model, tokenizer, job)(longest(train, job))
+    batch = replace(collator_for(tokenizer, job), shares=able(model))(longest(train, job))
     method = build_method(job.method)
     precision = choose(model, rows=TIMED_ROWS).name
     return foretold(rehearsal(model, method, precision), batch, job)
@@ -76,12 +78,11 @@ def encoded(tokenizer: Any, job: TrainingJob, pairs: Sequence[tuple[Prompt, str]
     )
 
 
-def collator_for(model: Any, tokenizer: Any, job: TrainingJob) -> Collator:
+def collator_for(tokenizer: Any, job: TrainingJob) -> Collator:
     """How the job's rows become batches."""
     return Collator(
         pad=tokenizer.pad_token_id or 0,
         encoder_decoder=job.checkpoint.capabilities.encoder_decoder,
-        cuts_logits=cuts_logits(model),
         multiple=_COLUMNS,
     )
 
@@ -91,13 +92,16 @@ def longest(train: Encoded, job: TrainingJob) -> list[Row]:
     return by_length(train.rows, job.fit.batch_size)[0]
 
 
-def rehearsal(model: Any, method: TrainingMethod, precision: str) -> Rehearsal:
+def rehearsal(
+    model: Any, method: TrainingMethod, precision: str, *, all_logits: bool = False
+) -> Rehearsal:
     """How batches of this training are foretold: of a processor, with the process that it takes."""
     return partial(
         foretell,
         model.config,
         method,
         autocast=precision == "bf16",
+        all_logits=all_logits,
         process=not torch.cuda.is_available(),
     )
 
@@ -143,7 +147,8 @@ def refuse_what_cannot_fit(
 
 def _shape(batch: dict[str, Any], job: TrainingJob) -> Batch:
     rows, columns = batch["input_ids"].shape
-    answers = batch["labels"].shape[1]
     if job.checkpoint.capabilities.encoder_decoder:
-        return Batch(rows, columns, answers)
-    return Batch(rows, columns - answers + 1, answers - 1)
+        return Batch(rows, columns, batch["labels"].shape[1])
+    learned = int((batch["labels"] != IGNORED).sum())
+    answer = math.ceil(learned / rows)
+    return Batch(rows, columns - answer, answer, batch.get("common", 0))

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import Trainer, TrainerCallback
 
+from stepladder.checkpoints.answer_loss import answer_loss, learned
 from stepladder.errors import TrainingError
 from stepladder.training.batches import IGNORED, LengthGroups, by_length
 from stepladder.training.memory import MemoryMeter
@@ -24,6 +25,8 @@ class StepladderTrainer(Trainer):
 
     last_loss: float | None = None
     """Of the last update."""
+    spares_logits: bool = True
+    """Whether logits are computed at the learned tokens alone; see `checkpoints.answer_loss`."""
     own_rates: Sequence[tuple[Sequence[torch.nn.Parameter], float]] = ()
     """Parameters with a highest learning rate of their own."""
 
@@ -46,6 +49,15 @@ class StepladderTrainer(Trainer):
         self.last_loss = loss.item()
         self._hold(self.last_loss, "loss")
         return loss
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        if return_outputs or not self.spares_logits:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        encoder_decoder = bool(model.config.is_encoder_decoder)
+        found = learned(inputs, encoder_decoder=encoder_decoder)
+        return answer_loss(model, inputs, found)
 
     def _clip_grad_norm(self, model: Any) -> Any:
         norm = super()._clip_grad_norm(model)  # type: ignore[no-untyped-call]
