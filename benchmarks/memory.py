@@ -58,14 +58,15 @@ def cases() -> list[Case]:
 
 
 def job_of(case: Case) -> TrainingJob:
-    """Two updates of equal rows."""
-    prompt = Prompt(" ".join(f"w{5 + i % 90}" for i in range(case.prompt)), ())
+    """Two updates of rows of equal length, which have no beginning in common."""
+    words = " ".join(f"w{5 + i % 90}" for i in range(1, case.prompt))
+    prompts = [Prompt(f"w{5 + row} {words}", ()) for row in range(2 * ROWS)]
     # The answer's end token is one of its own.
     answer = " ".join(f"w{7 + i % 80}" for i in range(case.answer - 1))
     return TrainingJob(
         method=case.method,
         checkpoint=resolve(str(case.made.folder)),
-        train=((prompt, answer),) * (2 * ROWS),
+        train=tuple((prompt, answer) for prompt in prompts),
         dev=(),
         fit=FitSettings(epochs=1.0, batch_size=ROWS),
         seed=0,
