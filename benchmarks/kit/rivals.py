@@ -3,6 +3,7 @@
     python3 -m venv benchmarks/.rivals
     benchmarks/.rivals/bin/pip install torch==2.13.0
     benchmarks/.rivals/bin/pip install transformers==5.23.0 lm_eval==0.4.13 ctranslate2==4.8.5
+    benchmarks/.rivals/bin/pip install trl==1.16.0 peft==0.21.2     # for trainers.py
 
 `asked` starts that environment's Python on this file, which reads a job and writes what came out;
 times are of answering alone. `RIVALS` names another Python, if it is set.

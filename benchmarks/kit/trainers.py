@@ -4,8 +4,8 @@
     found = trainers.trained("trl", job, bf16=True, packing=512)
     found.speed, found.losses
 
-Each runs in a process of its own: TRL in the environment that `rivals` describes (with
-`trl==1.16.0 peft==0.21.2` added to it), the others in this one's. All get tokens, in the order in
+Each runs in a process of its own: TRL in the environment that `rivals` describes, the others in this
+one's. All get tokens, in the order in
 which Stepladder's loop takes them; a row's prompt is read and its answer learned. Timed are whole
 updates after `warm` of them. Tokens are those of prompts and answers, without padding and without
 virtual ones.

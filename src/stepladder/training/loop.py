@@ -87,7 +87,7 @@ class StepladderTrainer(Trainer):
             for rows in by_length(self.eval_dataset, self.args.eval_batch_size):  # type: ignore[arg-type]
                 batch = self._prepare_inputs(collate(rows))
                 counted = int((batch["labels"] != IGNORED).sum())
-                total += float(self.compute_loss(model, batch)) * counted  # type: ignore[arg-type]
+                total += float(self.compute_loss(model, batch)) * counted
                 tokens += counted
         return total / tokens
 
