@@ -4,11 +4,10 @@
     found = trainers.trained("trl", job, bf16=True, packing=512)
     found.speed, found.losses
 
-Each runs in a process of its own: TRL in the environment that `rivals` describes, the others in this
-one's. All get tokens, in the order in
-which Stepladder's loop takes them; a row's prompt is read and its answer learned. Timed are whole
-updates after `warm` of them. Tokens are those of prompts and answers, without padding and without
-virtual ones.
+Each runs in a process of its own: TRL in the environment that `rivals` describes, the others in
+this one's. All get tokens, in the order in which Stepladder's loop takes them; a row's prompt is
+read and its answer learned. Timed are whole updates after `warm` of them. Tokens are those of
+prompts and answers, without padding and without virtual ones.
 """
 
 from __future__ import annotations
