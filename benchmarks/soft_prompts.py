@@ -21,6 +21,7 @@ from stepladder.ledger import Ledger
 from stepladder.methods import parse_rung
 from stepladder.metrics import build_metrics
 from stepladder.study.bench import StudyBench
+from stepladder.study.dev import DevExaminer
 from stepladder.study.fitting import base_adaptation
 from stepladder.study.watch import Silent
 from stepladder.tasks import Task
@@ -33,6 +34,8 @@ METHODS = [
     "prompt-tuning(init=random, lr=0.03)",  # the same at the rate of peft's examples
     *(f"prompt-tuning(lr={rate})" for rate in RATES),
     "prompt-tuning(lr=0.1, init=vocabulary)",
+    *(f"prompt-tuning(kind=prefix, lr={rate})" for rate in RATES),
+    "prompt-tuning(kind=prefix, init=random, lr=0.03)",
     "lora",
     "lora + prompt-tuning",
 ]
@@ -43,7 +46,9 @@ def measured(task: Task, rung: str, folder: Path) -> str:
     checkpoint = resolve("embedded")
     begin = time.monotonic()
     with Ledger.open(folder / "ledger.db") as ledger:
-        bench = StudyBench(ledger.start(task.name, {}), 0, Silent(), before_training=gc.collect)
+        log = ledger.start(task.name, {})
+        examiner = DevExaminer(task, HFEngine, Silent())
+        bench = StudyBench(log, 0, Silent(), before_training=gc.collect, examiner=examiner)
         adaptation = base_adaptation(task, checkpoint)
         for method in parse_rung(rung).methods:
             adaptation = method.adapt(adaptation, task.train, task.dev, bench)

@@ -44,7 +44,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudyLog]:
         yield ledger.start("contract", {})
 
 
-@pytest.fixture(params=sorted(registry.names("methods")))
+@pytest.fixture(params=[*sorted(registry.names("methods")), "prompt-tuning(3, kind=prefix)"])
 def method(request: pytest.FixtureRequest) -> Any:
     return registry.build("methods", request.param + SETTINGS.get(request.param, ""))
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from adapting import QUERIES, SAMPLING, adapted, answers, scores
 
 from stepladder.adaptation import Adaptation, Prompter
 from stepladder.adaptation.export import save
@@ -16,20 +16,13 @@ from stepladder.engines.hf import HFEngine
 from stepladder.errors import CheckpointError, RungError
 from stepladder.ledger import Ledger, StudyLog
 from stepladder.methods import parse_rung
-from stepladder.records import Checkpoint, Example, Prompt, Query, Sampling
-from stepladder.study.bench import StudyBench
-from stepladder.study.dev import DevExaminer
-from stepladder.study.watch import Silent
-from stepladder.tasks import Task
+from stepladder.records import Checkpoint, Prompt
 
 torch = pytest.importorskip("torch")
 
-TRAIN = tuple(Example(f"r{i}", f"cat {i}", (f"dog {i}",)) for i in range(8))
-QUERIES = [Query(f"q{i}", f"the cat {i}") for i in range(5)]
 SOFT = "prompt-tuning(5, epochs=2, lr=0.3)"
 ALL = "prompt-tuning(5, lr=0.3) + full(epochs=2, lr=1e-3) + lora(rank=2, lr=1e-2)"  # in any order
 JOINT = "lora(rank=2, epochs=2, lr=1e-2) + prompt-tuning(5, epochs=2, lr=0.3)"
-SAMPLING = Sampling(max_new_tokens=6)
 
 
 @pytest.fixture(scope="module")
@@ -42,26 +35,6 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudyLog]:
 def base(request: pytest.FixtureRequest) -> Adaptation:
     folder: Path = request.getfixturevalue(request.param)
     return Adaptation(resolve(str(folder)), Prompter("Change it."), sampling=SAMPLING)
-
-
-def adapted(text: str, base: Adaptation, log: StudyLog) -> tuple[Adaptation, StudyBench]:
-    task = Task("t", None, TRAIN, (), TRAIN, metrics=("exact_match",))
-    examiner = DevExaminer(task, HFEngine, Silent())
-    bench = StudyBench(log, 0, Silent(), before_training=gc.collect, examiner=examiner)
-    for method in parse_rung(text).methods:
-        base = method.adapt(base, TRAIN, (), bench)
-    return base, bench
-
-
-def answers(adaptation: Adaptation) -> dict[str, str]:
-    engine = HFEngine(adaptation.checkpoint)
-    return {g.id: g.text for g in adaptation.generate(engine, QUERIES)}
-
-
-def scores(adaptation: Adaptation) -> float:
-    """Log-likelihood of an answer to every query, summed."""
-    pairs = [(adaptation.prompter.render(query), "a dog") for query in QUERIES]
-    return sum(found.total for found in HFEngine(adaptation.checkpoint).log_likelihood(pairs))
 
 
 def tensors(model: Any) -> dict[str, Any]:

@@ -207,7 +207,7 @@ def _with_adapters(model: Any, checkpoint: Checkpoint, *, merge_last: bool) -> A
         return model
     from peft import PeftModel
 
-    from stepladder.checkpoints.soft_prompt import put_on
+    from stepladder.checkpoints.prompt_files import put_on
 
     for position, adapter in enumerate(checkpoint.adapters, start=1):
         with quiet(), _explained(checkpoint, f"adapter {adapter.folder}"):

@@ -3,10 +3,11 @@
     virtual_ids(checkpoint)      # (-1, -2, ..., -20) on an adapter of 20 virtual tokens
 
 The first is -1. Since they are token ids like others, prompts that begin with them share a prefix
-like others, and batches, caches and scores know nothing of them; only the input embeddings do
-(`soft_prompt`). On disk a soft prompt is peft's own adapter folder; one that was trained jointly
-with a LoRA is such a folder inside of the LoRA's, named `soft_prompt`; so is one in a whole
-checkpoint's. No torch.
+like others, and batches and scores know nothing of them; only the input embeddings do
+(`soft_prompt`) or, of a trained prefix, the keys and values of every layer (`prefix`). On disk a
+soft prompt of either kind is peft's own adapter folder; one that was trained jointly with a LoRA is
+such a folder inside of the LoRA's, named `soft_prompt`; so is one in a whole checkpoint's. No
+torch.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from stepladder.records import Checkpoint
 
 BESIDE = "soft_prompt"
 """The folder of a soft prompt inside of a LoRA adapter's or a whole checkpoint's."""
-_KIND = "PROMPT_TUNING"
+_INPUT, _PREFIX = "PROMPT_TUNING", "PREFIX_TUNING"
 
 
 def soft_prompt_folder(adapter: Path) -> Path | None:
@@ -31,8 +32,16 @@ def soft_prompt_folder(adapter: Path) -> Path | None:
 
 
 def is_soft_prompt(adapter: Path) -> bool:
-    """Whether an adapter's folder holds a soft prompt and nothing else."""
-    return bool(read_json(adapter / ADAPTER_CONFIG).get("peft_type") == _KIND)
+    """Whether an adapter's folder holds a soft prompt, of either kind, and nothing else."""
+    kind = read_json(adapter / ADAPTER_CONFIG).get("peft_type")
+    return kind == _INPUT or is_prefix(adapter)
+
+
+def is_prefix(adapter: Path) -> bool:
+    """Whether it is a trained prefix before a decoder's layers. An encoder-decoder's is none that
+    is known here: peft itself loads it."""
+    settings = read_json(adapter / ADAPTER_CONFIG)
+    return settings.get("peft_type") == _PREFIX and settings.get("task_type") == "CAUSAL_LM"
 
 
 def virtual_ids(checkpoint: Checkpoint) -> tuple[int, ...]:

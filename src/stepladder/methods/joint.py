@@ -42,6 +42,10 @@ class Joint:
         return sum(getattr(part, "virtual_tokens", 0) for part in self.parts)
 
     @property
+    def decoder_only(self) -> bool:
+        return any(getattr(part, "decoder_only", False) for part in self.parts)
+
+    @property
     def replay(self) -> float:
         share: float = self._shared("replay")
         return share

@@ -62,6 +62,12 @@ class Rung:
                         f"rung '{self.name}' needs a model that {need.name}, "
                         f"which {checkpoint.name} does not; leave it out for this model"
                     )
+            if getattr(method, "decoder_only", False) and checkpoint.capabilities.encoder_decoder:
+                raise RungError(
+                    f"rung '{self.name}' trains a prefix before every layer, which is for "
+                    f"decoder-only models, and {checkpoint.name} is an encoder-decoder; leave "
+                    "kind=prefix out"
+                )
         context = checkpoint.capabilities.context
         if context is not None and self.virtual_tokens >= context:
             raise RungError(

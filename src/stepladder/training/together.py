@@ -53,7 +53,8 @@ class Together:
     def save(self, model: Any, folder: Path) -> None:
         """Adapters as such; where all weights were trained, a whole checkpoint with a LoRA in its
         weights. A soft prompt lies in a folder within."""
-        from stepladder.checkpoints.soft_prompt import take_off, write
+        from stepladder.checkpoints.prompt_files import write
+        from stepladder.checkpoints.soft_prompt import take_off
 
         by_share = {method.share: method for method in self.methods}
         if "all" not in by_share:
