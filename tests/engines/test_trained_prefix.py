@@ -15,7 +15,7 @@ from stepladder.checkpoints.prompt_files import write
 from stepladder.checkpoints.soft_prompt import soft_prompt, take_off
 from stepladder.engines.hf import HFEngine
 from stepladder.errors import CheckpointError
-from stepladder.records import Prompt, Sampling
+from stepladder.records import Sampling
 
 torch = pytest.importorskip("torch")
 

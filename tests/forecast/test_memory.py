@@ -64,6 +64,15 @@ def test_a_joint_training_holds_the_gradients_of_all_its_parts(config: object) -
     assert f.gradients == 4 * f.trainable
 
 
+def test_a_trained_prefix_is_keys_and_values_of_every_layer() -> None:
+    f = foretell(LLAMA, build_method("prompt-tuning(8, kind=prefix)"), SHAPE)
+    assert f.trainable == 8 * 2 * 2 * 32  # virtual tokens, layers, keys and values, two heads of 16
+    assert f.gradients == 4 * f.trainable
+    assert f.peak > f.weights + f.activations
+    with pytest.raises(RungError, match="this is an encoder-decoder; leave kind out"):
+        foretell(T5, build_method("prompt-tuning(8, kind=prefix)"), SHAPE)
+
+
 def test_lora_holds_gradients_and_states_of_the_adapter_alone() -> None:
     f = foretell(LLAMA, Lora(rank=4), SHAPE)
     linear = sum(

@@ -95,9 +95,7 @@ def test_peft_itself_gives_the_same_tokens_and_scores(base: Adaptation, log: Stu
         written = list(found[index].tokens)
         assert out[ids.shape[1] :][: len(written)] == written
         assert found[index].tokens_in == ids.shape[1] + 5
-        assert likely[index].total == pytest.approx(
-            _score(model, tokenizer, prompt.text), abs=1e-4
-        )
+        assert likely[index].total == pytest.approx(_score(model, tokenizer, prompt.text), abs=1e-4)
 
 
 def test_one_that_peft_trained_through_a_projection_is_read(

@@ -19,12 +19,13 @@ from stepladder.records import Query
 from stepladder.study.export import ITEMS, export
 
 LORA = "lora(rank=2, epochs=1, lr=5e-2)"
+PREFIX = "prompt-tuning(3, kind=prefix, epochs=1, lr=0.1)"
 ROWS = 130
 
 
 @pytest.fixture(scope="module")
 def ledger(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A study of 130 items asked of a base and of an adapter."""
+    """A study of 130 items asked of a base, of an adapter and behind a trained prefix."""
     folder = tmp_path_factory.mktemp("study")
     for split, count in (("train", 16), ("dev", 4), ("test", ROWS)):
         rows = [{"x": f"the {split} cat {i}", "y": f"a dog {i}"} for i in range(count)]
@@ -37,7 +38,9 @@ def ledger(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     task = Task.load(folder / "task.yaml")
     url = folder / "ledger.db"
-    Study(task, [str(tiny_llama)], ["zero-shot", LORA], name="s", go_on=True, ledger=url).climb()
+    Study(
+        task, [str(tiny_llama)], ["zero-shot", LORA, PREFIX], name="s", go_on=True, ledger=url
+    ).climb()
     return url
 
 
@@ -48,6 +51,13 @@ def test_an_adapter_is_held_as_written_and_merged(ledger: Path, tmp_path: Path) 
     assert (tmp_path / "out" / "adapter_config.json").is_file()
     card = (tmp_path / "out" / "README.md").read_text()
     assert f"merged into its base: {ITEMS} prompts" in card
+
+
+def test_a_trained_prefix_is_held_as_written(ledger: Path, tmp_path: Path) -> None:
+    found = export(ledger, "s", tmp_path / "out", PREFIX)
+    assert [form.form for form in found.forms] == ["as written"]
+    assert found.forms[0].items == ITEMS and found.forms[0].gap <= 1e-3
+    assert "AutoPeftModelForCausalLM" in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_merged_weights_stand_alone_and_answer_the_same(ledger: Path, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ class Prefix(SoftPrompt):
             )
 
 
-class _Passing(DynamicLayer):
+class _Passing(DynamicLayer):  # type: ignore[no-untyped-call]
     """Hands on what comes, and keeps nothing."""
 
     def update(self, key_states: Any, value_states: Any, *args: Any, **kwargs: Any) -> Any:
@@ -86,7 +86,9 @@ def lay_prefix(model: Any, states: torch.Tensor) -> Prefix:
             cache = _cache(inner, kwargs.get("use_cache"))
         written = cache.update
 
-        def update(key_states: Any, value_states: Any, layer_idx: int, *more: Any, **named: Any) -> Any:
+        def update(
+            key_states: Any, value_states: Any, layer_idx: int, *more: Any, **named: Any
+        ) -> Any:
             states = prefix.over(key_states, value_states, layer_idx)
             return written(*states, layer_idx, *more, **named)
 
@@ -116,16 +118,16 @@ def layer_states(model: Any, ids: torch.Tensor) -> torch.Tensor:
     if base.config.is_encoder_decoder or getattr(base, "_is_stateful", False):
         kind = "an encoder-decoder" if base.config.is_encoder_decoder else "recurrent"
         raise CheckpointError(f"a trained prefix is for decoders with attention; this is {kind}")
-    cache = DynamicCache()
+    cache: Any = DynamicCache()
     base.base_model(input_ids=ids[None], past_key_values=cache, use_cache=True)
     layers = [(layer.keys, layer.values) for layer in cache.layers if layer.keys is not None]
-    shapes = {tuple(states.shape) for pair in layers for states in pair if states is not None}
+    shapes = {tuple(states.shape) for pair in layers for states in pair}
     if len(layers) != config.num_hidden_layers or len(shapes) != 1:
         raise CheckpointError(
             "a trained prefix needs keys and values of one shape in every layer; this model has "
             f"{len(layers)} of {config.num_hidden_layers} layers with some, in {len(shapes)} shapes"
         )
-    found = torch.stack([states[0] for pair in layers for states in pair if states is not None])
+    found = torch.stack([states[0] for pair in layers for states in pair])
     heads, tokens, width = found.shape[1:]
     return found.permute(2, 0, 1, 3).reshape(tokens, len(layers), 2, heads, width)
 

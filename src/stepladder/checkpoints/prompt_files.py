@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from stepladder.checkpoints.prefix import Prefix, lay_prefix, layer_states
-from stepladder.checkpoints.soft_prompt import base_of, lay, soft_prompt
+from stepladder.checkpoints.soft_prompt import SoftPrompt, base_of, lay, soft_prompt
 from stepladder.checkpoints.virtual import is_prefix
 from stepladder.errors import CheckpointError
 
@@ -31,7 +31,9 @@ def put_on(model: Any, folder: Path) -> None:
     words = base_of(model).get_input_embeddings().weight
     shape: tuple[int, ...] = (words.shape[1],)
     if is_prefix(folder):
-        shape = tuple(layer_states(model, torch.zeros(1, dtype=torch.long, device=words.device)).shape[1:])
+        shape = tuple(
+            layer_states(model, torch.zeros(1, dtype=torch.long, device=words.device)).shape[1:]
+        )
     width = torch.Size(shape).numel()
     if found is None or found.ndim != 2 or found.shape[1] != width:
         there = "no such tensor" if found is None else f"a shape of {tuple(found.shape)}"
@@ -40,6 +42,7 @@ def put_on(model: Any, folder: Path) -> None:
             f"{there}; it belongs to another model"
         )
     vectors = found.to(words.dtype).to(words.device)
+    prompt: SoftPrompt
     if is_prefix(folder):
         prompt = lay_prefix(model, vectors.view(-1, *shape))
     else:
