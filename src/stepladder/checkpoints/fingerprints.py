@@ -6,7 +6,7 @@ Hashed are the configuration, the weights, the tokenizer's files, the chat templ
 generation settings, each under its name; a model card or a log beside them changes nothing. Of a
 sentence encoder also what stands behind the model, such as its pooling. Of an adapter, its weights
 and its settings, without the name of its base (a path that differs between machines) and with sets
-in a fixed order (peft writes them as they come). Of a head on features and of features that were
+in a fixed order (peft writes them as they come), and the mark of a base that is quantised. Of a head on features and of features that were
 kept, the arrays and what is said of them.
 
 Reading gigabytes for each command would be slow, so the hashes of weight files are remembered
@@ -30,6 +30,7 @@ from stepladder.checkpoints.folders import (
     read_json,
     weight_files,
 )
+from stepladder.checkpoints.quantized import MARK, is_quantized
 from stepladder.checkpoints.virtual import BESIDE
 from stepladder.records import Json, content_hash
 
@@ -64,6 +65,8 @@ def fingerprint(folder: Path, *, allow_pickle: bool = False, read_again: bool = 
             ADAPTER_CONFIG: _adapter_settings(folder),
             "weights": _hashes(folder, weight_files(folder, allow_pickle=allow_pickle), read_again),
         }
+        if is_quantized(folder):
+            found[MARK] = read_json(folder / MARK)
         if (folder / BESIDE / ADAPTER_CONFIG).is_file():
             beside = folder / BESIDE
             found[BESIDE] = fingerprint(beside, allow_pickle=allow_pickle, read_again=read_again)

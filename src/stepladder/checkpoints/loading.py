@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from stepladder.checkpoints import quantized
 from stepladder.checkpoints.virtual import is_soft_prompt, soft_prompt_folder
 from stepladder.errors import CheckpointError, MissingExtraError
 from stepladder.records import Checkpoint
@@ -44,12 +45,20 @@ class Loaded(NamedTuple):
     """A `PreTrainedTokenizerBase` with a pad token."""
 
 
-def load(checkpoint: Checkpoint, *, dtype: str = "float32", merged: bool = False) -> Loaded:
+def load(
+    checkpoint: Checkpoint,
+    *,
+    dtype: str = "float32",
+    merged: bool = False,
+    bits: int | None = None,
+) -> Loaded:
     """Loads a checkpoint onto the CPU.
 
     All adapters but the last are merged into the weights; the last stays a peft adapter, so that
     it can be switched off. With `merged` it is merged too: a new one then trains on top. A
-    soft prompt lies in the input embeddings (`soft_prompt`) either way.
+    soft prompt lies in the input embeddings (`soft_prompt`) either way. Weights under an adapter
+    that was trained on 4 bits (`quantized`), or is about to be (`bits`), are quantised, and go
+    onto a CUDA device where there is one; what is merged into them makes them full again.
     Raises CheckpointError for what transformers or peft cannot load, MissingExtraError without
     them.
     """
@@ -59,6 +68,8 @@ def load(checkpoint: Checkpoint, *, dtype: str = "float32", merged: bool = False
     seq2seq = checkpoint.capabilities.encoder_decoder
     family = transformers.AutoModelForSeq2SeqLM if seq2seq else transformers.AutoModelForCausalLM
     tokenizer = load_tokenizer(checkpoint)
+    four = bits == quantized.BITS or quantized.on_quantized(checkpoint.adapters)
+    how = {"quantization_config": quantized.settings(dtype)} if four else {}
     with quiet(), _explained(checkpoint, "weights"):
         model, report = family.from_pretrained(
             str(checkpoint.folder),
@@ -66,6 +77,7 @@ def load(checkpoint: Checkpoint, *, dtype: str = "float32", merged: bool = False
             local_files_only=True,
             trust_remote_code=False,
             output_loading_info=True,
+            **how,
         )
     if report["missing_keys"]:
         missing = sorted(report["missing_keys"])
@@ -73,6 +85,7 @@ def load(checkpoint: Checkpoint, *, dtype: str = "float32", merged: bool = False
             f"{checkpoint.folder}: the weights lack {len(missing)} tensors of the model that "
             f"config.json describes ({missing[0]}, ...); download or save the checkpoint again"
         )
+    model = quantized.settle(model) if four else model
     model.name_or_path = public_name(checkpoint.folder)
     _pad(tokenizer, model)
     model.generation_config = _neutral_generation(model, tokenizer)
@@ -212,8 +225,10 @@ def _with_adapters(model: Any, checkpoint: Checkpoint, *, merge_last: bool) -> A
     for position, adapter in enumerate(checkpoint.adapters, start=1):
         with quiet(), _explained(checkpoint, f"adapter {adapter.folder}"):
             if not is_soft_prompt(adapter.folder):
+                merges = merge_last or position < len(checkpoint.adapters)
+                model = quantized.in_full(model) if merges else model
                 model = PeftModel.from_pretrained(model, str(adapter.folder), local_files_only=True)
-                if merge_last or position < len(checkpoint.adapters):
+                if merges:
                     model = model.merge_and_unload()
             soft = soft_prompt_folder(adapter.folder)
             if soft is not None:

@@ -28,6 +28,7 @@ from stepladder.checkpoints import quiet
 from stepladder.checkpoints.answer_loss import Learned, able, answer_loss
 from stepladder.contracts import TrainingMethod
 from stepladder.forecast.allocator import Trace, kept
+from stepladder.forecast.four_bits import imitate, unpacked
 
 
 class Batch(NamedTuple):
@@ -133,7 +134,10 @@ def foretell(
     go with the model.
     """
     with quiet(), torch.device("meta"):
-        model = method.prepare(empty_model(config, dtype))
+        model = empty_model(config, dtype)
+        if getattr(method, "bits", None):
+            imitate(model)
+        model = method.prepare(model)
     with quiet(), FakeTensorMode(allow_non_fake_inputs=True), _Tally() as tally:
         _materialise(model)
         model.train()
@@ -154,7 +158,7 @@ def foretell(
             optimiser.step()
         return Forecast(
             batch=batch,
-            parameters=sum(p.numel() for p in model.parameters()),
+            parameters=sum(p.numel() for p in model.parameters()) + unpacked(model),
             trainable=sum(p.numel() for p in trained),
             weights=weights,
             gradients=_bytes(trained),

@@ -46,6 +46,10 @@ class Joint:
         return any(getattr(part, "decoder_only", False) for part in self.parts)
 
     @property
+    def bits(self) -> int | None:
+        return next((bits for p in self.parts if (bits := getattr(p, "bits", None))), None)
+
+    @property
     def replay(self) -> float:
         share: float = self._shared("replay")
         return share
@@ -105,6 +109,11 @@ def joined(text: str, methods: Sequence[Any]) -> Joint:
         raise RungError(
             f"rung '{text}': {tuning.NAMES[kept.share]} has wise_ft={kept.wise_ft}, which is for a "
             "training by itself; leave it out"
+        )
+    if "all" in shares and any(getattr(m, "bits", None) for m in methods):
+        raise RungError(
+            f"rung '{text}': full trains all weights, and lora(bits=4) holds them quantised; leave "
+            "one out"
         )
     for name in _SHARED:
         given = _given(methods, name)

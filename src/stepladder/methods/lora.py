@@ -4,7 +4,7 @@
 
 Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models" (arXiv 2106.09685); all linear
 layers rather than attention alone after Dettmers et al., "QLoRA" (arXiv 2305.14314), section 4.
-The work is peft's.
+With `bits=4` it is that paper's way. The work is peft's.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from stepladder.adaptation import Adaptation
+from stepladder.checkpoints.quantized import mark
 from stepladder.contracts import Workbench
 from stepladder.errors import RungError
 from stepladder.methods import tuning
@@ -42,6 +43,9 @@ class Lora:
     dora: bool = False
     """Train the lengths of the weights' columns apart from their directions (Liu et al. 2024, arXiv
     2402.09353), which takes more time and memory."""
+    bits: int | None = None
+    """4 holds the base's weights in 4 bits, while it trains and when it answers: QLoRA. They are
+    what the adapter is trained against, so they are part of what comes out."""
     epochs: float | None = None
     """Passes over the training rows at most; without it 3, or more where rows are few."""
     lr: float | Literal["auto"] | None = None
@@ -69,6 +73,10 @@ class Lora:
             raise RungError(f"lora: dropout is {self.dropout}; give a number from 0 to below 1")
         if not all(self._names()):
             raise RungError(f"lora: targets is '{self.targets}'; give all-linear or q_proj|v_proj")
+        if self.bits not in (None, 4):
+            raise RungError(f"lora: bits is {self.bits}; give 4, or leave it out for full width")
+        if self.bits and self.dora:
+            raise RungError("lora: dora=yes and bits=4 are not to be had together; leave one out")
         tuning.check_fit("lora", self.epochs, self.lr, self.batch_size, self.patience)
         tuning.check_remedies("lora", self.replay, self.wise_ft)
 
@@ -111,6 +119,8 @@ class Lora:
             config.lora_alpha *= self.wise_ft
         model.save_pretrained(str(folder), save_embedding_layers=False)
         (folder / "README.md").unlink(missing_ok=True)  # peft's form for a card, all blanks
+        if self.bits:
+            mark(folder)
 
     @property
     def _alpha(self) -> float:

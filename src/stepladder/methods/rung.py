@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from itertools import groupby
 
 from stepladder import registry
+from stepladder.checkpoints.quantized import require
 from stepladder.contracts import Method
 from stepladder.errors import RungError
 from stepladder.records import Checkpoint, Model
@@ -68,6 +69,8 @@ class Rung:
                     f"decoder-only models, and {checkpoint.name} is an encoder-decoder; leave "
                     "kind=prefix out"
                 )
+            if getattr(method, "bits", None):
+                require(f"rung '{self.name}'")
         context = checkpoint.capabilities.context
         if context is not None and self.virtual_tokens >= context:
             raise RungError(

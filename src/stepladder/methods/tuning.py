@@ -10,11 +10,12 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from stepladder import registry
 from stepladder.adaptation import Adaptation
-from stepladder.checkpoints import virtual_ids
+from stepladder.checkpoints import is_soft_prompt, virtual_ids
 from stepladder.contracts import TrainingMethod, Workbench
 from stepladder.errors import RungError
 from stepladder.methods.rate_search import (
@@ -118,6 +119,11 @@ def train(
         raise RungError(
             f"{name} cannot be trained behind a soft prompt, which would be lost; put it first"
         )
+    if getattr(method, "bits", None) and not all(map(is_soft_prompt, _folders(checkpoint))):
+        raise RungError(
+            f"lora(bits=4) starts from a model's own weights, and {checkpoint.name} has an adapter "
+            "that would be quantised with them; put it first, or leave bits out"
+        )
     if not train:
         raise RungError(f"{name} needs training rows, and the task has none; give data.train")
     check_rows(base, train)
@@ -170,6 +176,10 @@ def retuned(checkpoint: Checkpoint, build: Build) -> Checkpoint:
         fingerprint=build.fingerprint,
         adapters=(),
     )
+
+
+def _folders(checkpoint: Checkpoint) -> list[Path]:
+    return [adapter.folder for adapter in checkpoint.adapters]
 
 
 def _learned(base: Adaptation, train: Sequence[Example]) -> list[Example]:

@@ -34,7 +34,9 @@ def choose(model: Any, rows: int) -> Precision:
     if torch.cuda.is_available():
         return Precision("bf16" if torch.cuda.is_bf16_supported() else "float32", None)
     shapes = Counter(
-        tuple(m.weight.shape) for m in model.modules() if isinstance(m, torch.nn.Linear)
+        (m.out_features, m.in_features)  # the weight itself may be packed
+        for m in model.modules()
+        if isinstance(m, torch.nn.Linear)
     )
     if not shapes:
         return Precision("float32", None)

@@ -33,6 +33,11 @@ class Together:
     def virtual_tokens(self) -> int:
         return sum(virtual_tokens(method) for method in self.methods)
 
+    @property
+    def bits(self) -> int | None:
+        """Of the base's weights, where a method wants them quantised."""
+        return next((bits for m in self.methods if (bits := getattr(m, "bits", None))), None)
+
     def fit_settings(self) -> FitSettings:
         fit: FitSettings = self.methods[0].fit_settings()
         return fit

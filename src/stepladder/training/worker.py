@@ -50,10 +50,12 @@ def train_here(job: TrainingJob, work: WorkFolder, started: float) -> Build:
     from stepladder.checkpoints import load
     from stepladder.training.fit import fit
     from stepladder.training.outcome import write_outcome
+    from stepladder.training.together import build_method
 
     reporter = Reporter(work.progress, started)
     meter = MemoryMeter()
-    model, tokenizer = load(job.checkpoint, merged=True)
+    bits = getattr(build_method(job.method), "bits", None)
+    model, tokenizer = load(job.checkpoint, merged=True, bits=bits)
     fitted = fit(model, tokenizer, job, work, reporter, meter)
     return write_outcome(fitted, job, work, reporter, meter)
 
