@@ -18,7 +18,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("Stepladder needs Python 3.11 to 3.13, this is %d.%d; choose one: make setup PYTHON=python3.11" % sys.version_info[:2])'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[hf,docs,programs,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[hf,docs,programs,quantized,dev]'
 	@touch $(READY)
 
 demo: setup

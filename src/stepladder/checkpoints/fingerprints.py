@@ -6,8 +6,8 @@ Hashed are the configuration, the weights, the tokenizer's files, the chat templ
 generation settings, each under its name; a model card or a log beside them changes nothing. Of a
 sentence encoder also what stands behind the model, such as its pooling. Of an adapter, its weights
 and its settings, without the name of its base (a path that differs between machines) and with sets
-in a fixed order (peft writes them as they come), and the mark of a base that is quantised. Of a head on features and of features that were
-kept, the arrays and what is said of them.
+in a fixed order (peft writes them as they come), and the mark of a base that is quantised. Of a
+head on features and of features that were kept, the arrays and what is said of them.
 
 Reading gigabytes for each command would be slow, so the hashes of weight files are remembered
 under the user's cache folder, by path, inode, size, modification and change time: a copy, a

@@ -13,6 +13,7 @@ import pickle
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from logging import ERROR, getLogger
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -115,6 +116,8 @@ def quiet() -> Iterator[None]:
     logging: Any = untyped
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
+    # peft imports it where it is installed, and it then misses kernels that are not used here.
+    getLogger("bitsandbytes").setLevel(ERROR)
     logging.disable_progress_bar()
     try:
         with warnings.catch_warnings():

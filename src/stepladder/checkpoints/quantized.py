@@ -5,16 +5,15 @@
     mark(adapter_folder); is_quantized(adapter_folder)
 
 Dettmers et al., "QLoRA: Efficient Finetuning of Quantized LLMs" (arXiv 2305.14314): normal-float
-values in blocks of 64, whose scales are quantised again. The work is bitsandbytes', the output layer
-and what transformers keeps apart stay as they are. An adapter has learned to correct the quantised
-weights and no others, so a mark in its folder, which its content hash takes in, has the same
-weights quantised whenever it is loaded. No torch until a model is at work.
+values in blocks of 64, whose scales are quantised again. The work is bitsandbytes'; the output
+layer and what transformers keeps apart stay as they are. An adapter has learned to correct the
+quantised weights and no others, so a mark in its folder, which its content hash takes in, has the
+same weights quantised whenever it is loaded. No torch until a model is at work.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -58,8 +57,8 @@ def settings(dtype: str) -> Any:
     from transformers import BitsAndBytesConfig
 
     require("an adapter on weights of 4 bits")
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it misses kernels not used here
-    return BitsAndBytesConfig(
+    kind: Any = BitsAndBytesConfig
+    return kind(
         load_in_4bit=True,
         bnb_4bit_quant_type=_FORM["kind"],
         bnb_4bit_use_double_quant=True,

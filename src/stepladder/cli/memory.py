@@ -69,6 +69,7 @@ def memory(
     console.print(_table(found))
     console.print(
         f"{batch} rows of {length} tokens, {told} of them the answer; weights in float32"
+        f"{', those of linear layers in 4 bits where asked' if _four(methods) else ''}"
         f"{', products in bf16' if autocast else ''}. Gradients come as activations go: the peak "
         "is less than their sum. The libraries' own memory is not in it.",
         highlight=False,
@@ -91,6 +92,10 @@ def _methods(text: str) -> dict[str, TrainingMethod]:
     if not methods:
         raise RungError("--method names nothing; give lora(rank=32) or full")
     return methods
+
+
+def _four(methods: dict[str, TrainingMethod]) -> bool:
+    return any(getattr(method, "bits", None) for method in methods.values())
 
 
 def _bytes(text: str) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from stepladder.adaptation.export import stays_an_adapter
 from stepladder.checkpoints import BESIDE, is_soft_prompt, virtual_ids
+from stepladder.checkpoints.quantized import on_quantized
 from stepladder.engines.sameness import Sameness
 from stepladder.records import Checkpoint, Model, Score
 from stepladder.study.summary import RungSummary, Summary
@@ -15,6 +16,19 @@ _LOAD_ADAPTER = """\
 from peft import AutoPeftModelForCausalLM
 
 model = AutoPeftModelForCausalLM.from_pretrained("this-folder", dtype="float32")"""
+_LOAD_QUANTIZED = """\
+from peft import AutoPeftModelForCausalLM
+from transformers import BitsAndBytesConfig
+
+four = BitsAndBytesConfig(
+    load_in_4bit=True,
+    bnb_4bit_quant_type="nf4",
+    bnb_4bit_use_double_quant=True,
+    bnb_4bit_compute_dtype="float32",
+)
+model = AutoPeftModelForCausalLM.from_pretrained(
+    "this-folder", dtype="float32", quantization_config=four
+)"""
 _LOAD_WHOLE = """\
 from transformers import AutoModelForCausalLM
 
@@ -24,6 +38,10 @@ _BESIDE = (
     f"The folder `{BESIDE}` is the other half: a soft prompt that was trained with these weights, "
     "in peft's format. peft puts it before a whole model, refuses it beside a LoRA in one, and "
     "loads either alone; Stepladder loads both."
+)
+_FOUR = (
+    "The adapter was trained, and measured, on the base's weights in 4 bits, which bitsandbytes "
+    "makes of them; on the full weights it answers otherwise."
 )
 _LOAD_HEAD = """\
 from stepladder import Adaptation
@@ -55,7 +73,8 @@ def model_card(
     head = "\n".join(f"{key}: {json.dumps(value)}" for key, value in front.items())
     chosen = "the study's winner" if rung.name == summary.verdict.rung else "not the winner"
     seq2seq = checkpoint.capabilities.encoder_decoder
-    code = _LOAD_ADAPTER if adapter else _LOAD_WHOLE
+    four = adapter and _on_quantized(checkpoint)
+    code = _LOAD_QUANTIZED if four else _LOAD_ADAPTER if adapter else _LOAD_WHOLE
     loads = code.replace("CausalLM", "Seq2SeqLM") if seq2seq else code
     rows = [
         f"| {r.name} | {_cell(r, summary.deciding)} | {_items(r, summary.deciding)} |"
@@ -92,11 +111,16 @@ def model_card(
             _LOAD_HEAD if headed else loads,
             "```",
             "",
+            *([_FOUR, ""] if four else []),
             *([_BESIDE, ""] if _has_prompt_beside(checkpoint, adapter) else []),
             _HEADED.format(base=checkpoint.name) if headed else _WEIGHTS.format(base=rung.model),
             "",
         ]
     )
+
+
+def _on_quantized(checkpoint: Model) -> bool:
+    return isinstance(checkpoint, Checkpoint) and on_quantized(checkpoint.adapters)
 
 
 def _has_prompt_beside(checkpoint: Model, adapter: bool) -> bool:
