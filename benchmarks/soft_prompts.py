@@ -3,7 +3,7 @@
     python benchmarks/soft_prompts.py support-notes "prompt-tuning(lr=0.1)" ...
 
 Prints, for each method, dev's best loss and the deciding metric on the sample's test items. Without
-arguments the whole grid is gone through, about 20 minutes of two processors.
+arguments the whole grid is gone through, about half an hour of two processors.
 """
 
 from __future__ import annotations
