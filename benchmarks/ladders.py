@@ -183,7 +183,8 @@ def line(rungs: Sequence[RungSummary], metric: str) -> str:
     ]
     kept = [rung.forgetting for rung in rungs if rung.forgetting is not None]
     guards = [
-        shown([f.guards[i].drop for f in kept]) for i in range(len(kept[0].guards) if kept else 0)
+        shown([None if (g := f.guards[i]).drop is None else g.drop * g.times for f in kept])
+        for i in range(len(kept[0].guards) if kept else 0)
     ]
     risen = [f.text.rise for f in kept if f.text is not None]
     failed = max((sum(r.failures.values()) + r.missing) for r in rungs)
