@@ -482,6 +482,9 @@ class Cost:
     foretold_memory: int | None = None
     """Bytes that the training was expected to hold at its fullest moment, the libraries' own left
     out: of its process on a processor, of its tensors on a GPU."""
+    foretold_seconds: float | None = None
+    """That `build_seconds` were expected to be, when its trainings began and if dev stops none of
+    them early."""
     trainable: int = 0
     stored: int = 0
     """Bytes to keep beside the base checkpoint."""

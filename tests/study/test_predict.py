@@ -12,6 +12,7 @@ from stepladder.study.predict import (
     ANSWERING,
     TRAINING,
     TRAINING_START,
+    TrainingForesight,
     dry_run,
     predict,
     rate_event,
@@ -35,7 +36,7 @@ def test_what_a_climb_took_is_what_the_next_prediction_starts_from(checkpoint):
     seen = rate_event(Climbed(planned, {}, build), seconds=0.5, tokens=100)
     assert seen is not None
     events = [Event(1, "", "rate", seen, "study")]
-    answering, training = 2 * 1000 * 100 / 0.5, 6 * 1000 * 5000 / 100
+    answering, training = 2 * 1000 * 100 / 0.5, 4 * 1000 * 5000 / 100
     assert rates(1900, events) == (answering, training, "measured")
     assert rates(2100, events) == (ANSWERING, TRAINING, "default")  # a model of another size
 
@@ -55,19 +56,39 @@ def test_the_training_of_a_rung_is_found_with_the_prompts_it_would_have(make_tas
 def test_memory_is_foretold_for_what_is_trained(make_task, checkpoint):
     task, asked = make_task(), []
 
-    def memory_of(job):
+    def foresee(job):
         asked.append(job.method)
-        return 5
+        return TrainingForesight(memory=5, seconds=100.0)
 
     def predicted(name):
         planned = PlannedRung(name, checkpoint, parse_rung(name))
-        return predict(planned, task, [], memory_of=memory_of).memory
+        return predict(planned, task, [], foresee=foresee)
 
-    assert predicted("zero-shot") is None
-    assert predicted("one-shot + lora") == 5
+    assert predicted("zero-shot").memory is None
+    assert not predicted("zero-shot").probed
+    one = predicted("one-shot + lora")
+    assert (one.memory, one.probed, one.build_seconds) == (5, True, TRAINING_START + 100)
     assert asked == ["lora"]
-    assert predicted("lora + one-shot + prompt-tuning(4)") == 5
+    two = predicted("lora + one-shot + prompt-tuning(4)")
+    assert (two.memory, two.build_seconds) == (5, 2 * (TRAINING_START + 100))
     assert asked == ["lora", "lora", "prompt-tuning(n=4)"]
+
+
+def test_a_training_that_cannot_be_foreseen_is_told_from_rates(make_task, checkpoint):
+    planned = PlannedRung("lora", checkpoint, parse_rung("lora"))
+    unforeseen = predict(planned, make_task(), [], foresee=lambda _: None)
+    assert unforeseen.memory is None
+    assert not unforeseen.probed
+    assert unforeseen.build_seconds == predict(planned, make_task(), []).build_seconds
+
+
+def test_frozen_weights_are_reckoned_with_two_thirds_of_the_work(make_task, checkpoint):
+    def at_work(name):
+        planned = PlannedRung(name, checkpoint, parse_rung(name))
+        return predict(planned, make_task(), []).build_seconds - TRAINING_START
+
+    assert at_work("lora") == pytest.approx(at_work("full") * 4 / 6)
+    assert at_work("full + prompt-tuning(4)") == pytest.approx(at_work("full"))
 
 
 def test_trainings_one_after_the_other_take_the_time_of_both(make_task, checkpoint):

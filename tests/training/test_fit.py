@@ -53,9 +53,16 @@ def test_the_memory_of_a_training_is_foretold(make_job, train, tmp_path, method,
     build = train(make_job(method, model=model, epochs=1), tmp_path)
     weights = sum(f.stat().st_size for f in (tmp_path / "outcome").glob("*.safetensors"))
     assert build.log["foretold_memory"] > (4 * weights if method == "full" else weights)
-    forecast = foresee(make_job(method, model=model, epochs=1))
+    forecast = foresee(make_job(method, model=model, epochs=1)).forecast
     assert forecast.peak == build.log["foretold_tensors"]
     assert forecast.expected == pytest.approx(build.log["foretold_memory"], rel=0.02)
+
+
+def test_the_time_of_a_training_is_foretold_once(make_job, train, tmp_path):
+    build = train(make_job("full", epochs=1), tmp_path)
+    assert 0 < build.log["foretold_seconds"]
+    told = {n: foresee(make_job("full", epochs=n)).seconds for n in (2, 20)}
+    assert told[20] > 4 * told[2]
 
 
 def test_what_does_not_fit_is_refused_before_it_starts(make_job, train, tmp_path, monkeypatch):
@@ -81,6 +88,7 @@ def test_a_model_that_cannot_be_rehearsed_is_trained_all_the_same(
     monkeypatch.setattr("stepladder.training.foresight.foretell", fails)
     log = train(make_job(epochs=1), tmp_path).log
     assert log["foretold_memory"] is log["foretold_tensors"] is None
+    assert "foretold_seconds" not in log
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,9 @@ def _sources(foresight: Foresight) -> str:
     measured = "rates measured in earlier climbs of this ledger"
     rates = measured if "measured" in sources else "a default"
     both = {"measured", "default"} <= sources
-    return f"{said}; seconds rest on {rates}{', or a default' if both else ''}."
+    probed = any(p.probed for p in foresight.predictions)
+    trainings = "; those of trainings on a probe of this machine as it is now" if probed else ""
+    return f"{said}; seconds rest on {rates}{', or a default' if both else ''}{trainings}."
 
 
 def _about(endpoint: Endpoint) -> str:

@@ -13,5 +13,18 @@ from stepladder.forecast.rehearsal import (
     foretell,
     within,
 )
+from stepladder.forecast.speed import Speed, probe
+from stepladder.forecast.work import Work, work_of
 
-__all__ = ["Batch", "Forecast", "empty_model", "foretell", "read_config", "within"]
+__all__ = [
+    "Batch",
+    "Forecast",
+    "Speed",
+    "Work",
+    "empty_model",
+    "foretell",
+    "probe",
+    "read_config",
+    "within",
+    "work_of",
+]

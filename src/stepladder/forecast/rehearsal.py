@@ -62,6 +62,12 @@ class Forecast(NamedTuple):
     flops: float
     """Of the matrix products of one update, forward and backward (a multiplication and an addition
     are two)."""
+    attention: float
+    """Of these, what attention takes: products of each head's own."""
+    moved: float
+    """Bytes that all other operations of one update read and write."""
+    operations: int
+    """In one update, of whatever kind."""
     process: int | None = None
     """Bytes of a process on this machine's processor, above its imports: the weights, and what its
     allocator holds for all else. None where it was not asked for or cannot be told."""
@@ -80,6 +86,9 @@ class _Tally(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.now = 0
         self.peak = 0
         self.flops = 0.0
+        self.attention = 0.0
+        self.moved = 0.0
+        self.operations: int = 0
         self.trace = Trace()
         self._alive: dict[int, tuple[int, int]] = {}
         """Number and bytes, by storage."""
@@ -90,7 +99,13 @@ class _Tally(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for tensor in tree_leaves(out):
             if isinstance(tensor, torch.Tensor):
                 self._enter(tensor.untyped_storage())
-        self.flops += _work(func, args, kwargs or {}, out)
+        work = _work(func, args, kwargs or {}, out)
+        self.operations += 1
+        self.flops += work
+        if work and func._overloadpacket in _BY_HEADS:
+            self.attention += work
+        elif not work:
+            self.moved += _moved(func, (args, kwargs), out)
         return out
 
     def _enter(self, storage: torch.UntypedStorage) -> None:
@@ -108,6 +123,12 @@ class _Tally(TorchDispatchMode):  # type: ignore[no-untyped-call]
         number, size = self._alive.pop(key)
         self.trace.give(number)
         self.now -= size
+
+    def begin(self) -> None:
+        """Counts from here on."""
+        self.peak = self.now
+        self.flops = self.attention = self.moved = 0.0
+        self.operations = 0
 
     def trace_from_here(self) -> None:
         """Without what is alive by now."""
@@ -150,7 +171,8 @@ def foretell(
             _autocast(model)
         for _ in range(2):
             optimiser.zero_grad()
-            tally.peak, tally.flops, before = tally.now, 0.0, tally.now
+            tally.begin()
+            before = tally.now
             loss = _loss(model, inputs)
             activations = tally.now - before
             loss.backward()
@@ -166,8 +188,18 @@ def foretell(
             activations=activations,
             peak=tally.peak,
             flops=tally.flops,
+            attention=tally.attention,
+            moved=tally.moved,
+            operations=tally.operations,
             process=_process(weights, tally.trace) if process else None,
         )
+
+
+def operations(work: Callable[[], object]) -> int:
+    """How many operations `work` takes, counted as a rehearsal counts them."""
+    with _Tally() as tally:
+        work()
+    return tally.operations
 
 
 def within(room: int, batch: Batch, foretold: Callable[[Batch], Forecast]) -> Forecast | None:
@@ -248,6 +280,7 @@ def _bytes(values: Iterable[Any]) -> int:
 
 _ATTENTION = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 _ATTENTION_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
+_BY_HEADS = (_ATTENTION, _ATTENTION_BACKWARD, torch.ops.aten.bmm, torch.ops.aten.baddbmm)
 
 
 def _work(func: Any, args: Any, kwargs: Any, out: Any) -> float:
@@ -260,3 +293,14 @@ def _work(func: Any, args: Any, kwargs: Any, out: Any) -> float:
     if packet in flop_registry:
         return float(flop_registry[packet](*args, **kwargs, out_val=out))
     return 0.0
+
+
+def _moved(func: Any, given: Any, out: Any) -> float:
+    """Bytes read and written; none for a view and for what only takes memory."""
+    read = [t for t in tree_leaves(given) if isinstance(t, torch.Tensor)]
+    written = [t for t in tree_leaves(out) if isinstance(t, torch.Tensor)]
+    if not func._schema.is_mutable:
+        there = {t.untyped_storage()._cdata for t in read}
+        if not read or all(t.untyped_storage()._cdata in there for t in written):
+            return 0.0
+    return float(_bytes(read) + _bytes(written))

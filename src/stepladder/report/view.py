@@ -229,8 +229,9 @@ def _measured(score: Score) -> Measured:
 
 COSTS = {
     "build": "building",
+    "build_foretold": "building foretold",
     "memory": "peak memory",
-    "foretold": "foretold",
+    "foretold": "memory foretold",
     "trainable": "trained parameters",
     "stored": "kept on disk",
     "labels": "labelled rows",
@@ -246,6 +247,7 @@ def _costs(rung: RungSummary, summary: Summary) -> dict[str, str]:
     cost = known_cost(rung.cost)
     texts = {
         "build": units.seconds(cost["build_seconds"]),
+        "build_foretold": units.seconds(cost["foretold_seconds"]),
         "memory": units.size(cost["peak_memory"]),
         "foretold": units.size(cost["foretold_memory"]),
         "trainable": units.count(cost["trainable"]),

@@ -35,8 +35,9 @@ from stepladder.study.plan import Plan, PlannedRung
 from stepladder.study.predict import (
     CountTokens,
     Fit,
-    MemoryOf,
+    ForeseeTraining,
     Prediction,
+    TrainingForesight,
     about_four_letters,
     cost_order,
     predict,
@@ -85,7 +86,7 @@ def foresee(plan: Plan, ledger: str | Path) -> Foresight:
     first = next((p.checkpoint for p in plan.rungs if p.checkpoint is not None), None)
     counter = _Tokenizers()
     fit: Fit | None = None
-    memory_of: MemoryOf | None = None
+    training: ForeseeTraining | None = None
     counted = "by each model's own tokenizer"
     if plan.endpoints:
         counted += ", an endpoint's (whose tokenizer is not at hand) at four characters each"
@@ -93,11 +94,11 @@ def foresee(plan: Plan, ledger: str | Path) -> Foresight:
         examples = _examples(task, first, counter)
         count: CountTokens = counter.count
         fit = partial(counter.fit, task)
-        memory_of = _memory_of
+        training = _foresee_training
     except MissingExtraError:
         examples = _examples(task, first, None)
         count, counted = about_four_letters, "at four characters each (the extra 'hf' is missing)"
-    by_name = {p.name: predict(p, task, events, count, fit, memory_of) for p in plan.rungs}
+    by_name = {p.name: predict(p, task, events, count, fit, training) for p in plan.rungs}
     if fit is not None:
         by_name = {p.name: counter.told(by_name[p.name], p, task) for p in plan.rungs}
     return Foresight(
@@ -113,11 +114,11 @@ def foresee(plan: Plan, ledger: str | Path) -> Foresight:
     )
 
 
-def _memory_of(job: TrainingJob) -> int | None:
+def _foresee_training(job: TrainingJob) -> TrainingForesight | None:
     from stepladder.training.foresight import foresee
 
-    forecast = foresee(job)
-    return None if forecast is None else forecast.expected
+    found = foresee(job)
+    return None if found is None else TrainingForesight(found.forecast.expected, found.seconds)
 
 
 class _Tokenizers:

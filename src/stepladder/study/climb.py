@@ -63,6 +63,7 @@ class BuildCost:
     seconds: float | None = 0.0
     peak_memory: int | None = None
     foretold_memory: int | None = None
+    foretold_seconds: float | None = None
     trainable: int = 0
     stored: int = 0
     labels: int = 0
@@ -278,6 +279,9 @@ class Climber:
                 (foretold for b in builds if (foretold := b.log.get("foretold_memory"))),
                 default=None,
             ),
+            foretold_seconds=_sum_of_all(
+                [] if tried else [b.log.get("foretold_seconds") for b in builds]
+            ),
             trainable=sum(b.trainable for b in builds),
             stored=sum(b.stored for b in builds) + _stored(adaptation.prompter.evidence),
             labels=labels,
@@ -355,6 +359,12 @@ def generation_from_json(payload: Json) -> Generation:
     failure = fields.pop("failure")
     runs = tuple(ProgramRun(**run) for run in fields.pop("runs", ()))
     return Generation(**fields, failure=Failure(**failure) if failure else None, runs=runs)
+
+
+def _sum_of_all(values: Sequence[float | None]) -> float | None:
+    """None where one is unknown, or where there are none."""
+    known = [value for value in values if value is not None]
+    return sum(known) if known and len(known) == len(values) else None
 
 
 def _stored(evidence: Evidence | None) -> int:

@@ -171,6 +171,7 @@ def cost_of(climbed: Climbed) -> Cost:
         build_seconds=build.seconds if given is None or given.seconds is None else 0.0,
         peak_memory=build.peak_memory,
         foretold_memory=build.foretold_memory,
+        foretold_seconds=build.foretold_seconds,
         trainable=build.trainable,
         stored=build.stored,
         labels=build.labels,

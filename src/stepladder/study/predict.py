@@ -1,9 +1,10 @@
 """Predicts what each rung will cost, for the order of the climb and for `check`.
 
 A forward pass takes about 2 FLOPs a parameter and token, forward and backward 6 (Kaplan et al.
-2020, section 2.1). What a machine makes of that is measured: every climb leaves its rates in the
-ledger, and the median rate of models of about the same size is used. Without one, a stated default
-is. Either way it is a prediction and is called one.
+2020, section 2.1), or 4 where the parameters are frozen. What a machine makes of that is measured:
+every climb leaves its rates in the ledger, and the median rate of models of about the same size is
+used. Without one, a stated default is. `check` has trainings rehearsed and this machine probed
+instead. Either way it is a prediction and is called one.
 """
 
 from __future__ import annotations
@@ -40,8 +41,18 @@ from stepladder.study.replay import replay_rows
 from stepladder.tasks import OutputsRung, Task
 
 CountTokens = Callable[[Model, Sequence[Prompt]], list[int]]
-MemoryOf = Callable[[TrainingJob], int | None]
-"""Foretells the memory of a training."""
+
+
+class TrainingForesight(NamedTuple):
+    """Of one training, foretold for this machine."""
+
+    memory: int
+    """Bytes at its fullest moment."""
+    seconds: float
+    """Of its planned updates and looks at dev; not of its process' start."""
+
+
+ForeseeTraining = Callable[[TrainingJob], TrainingForesight | None]
 Fit = Callable[[Adaptation, int], tuple[Adaptation, str | None]]
 """Drops the demonstrations that do not fit the context but for so many tokens, and says so."""
 
@@ -78,6 +89,8 @@ class Prediction:
     source: Literal["measured", "default", "given", "unknown"]
     notes: tuple[str, ...] = ()
     """What will not be as the rung is named: demonstrations that do not fit."""
+    probed: bool = False
+    """Whether the time of its trainings rests on a probe of this machine."""
     memory: int | None = None
     """Bytes at the fullest moment of its training, the libraries' own left out; None where nothing
     is trained, or where it was not foretold."""
@@ -129,8 +142,8 @@ def rate_event(climbed: Climbed, seconds: float | None, tokens: float | None) ->
         "rung": climbed.planned.name,
         "parameters": checkpoint.parameters,
         "answering": 2 * checkpoint.parameters * tokens / seconds,
-        "training": 6 * checkpoint.parameters * trained / at_work
-        if trained and at_work > 0
+        "training": training_flops(climbed.planned.rung) * checkpoint.parameters * trained / at_work
+        if trained and at_work > 0 and isinstance(climbed.planned.rung, Rung)
         else None,
     }
 
@@ -141,10 +154,10 @@ def predict(
     events: Iterable[Event],
     count: CountTokens = about_four_letters,
     fit: Fit | None = None,
-    memory_of: MemoryOf | None = None,
+    foresee: ForeseeTraining | None = None,
 ) -> Prediction:
-    """The cost of one rung, before anything is spent. Without `fit` every demonstration counts,
-    without `memory_of` no memory is foretold."""
+    """The cost of one rung, before anything is spent. Without `fit` every demonstration counts;
+    without `foresee` no memory is foretold, and time rests on rates of whole trainings."""
     rung = planned.rung
     if isinstance(rung, OutputsRung) or planned.checkpoint is None:
         assert isinstance(rung, OutputsRung)
@@ -153,7 +166,7 @@ def predict(
             planned.name, rung.tokens_in, rung.tokens_out, rung.seconds, build, "given"
         )
     checkpoint = planned.checkpoint
-    dry = dry_run(rung, task, checkpoint, fit=fit, with_job=memory_of is not None)
+    dry = dry_run(rung, task, checkpoint, fit=fit, with_job=foresee is not None)
     if dry.head is not None:
         return _by_head(planned.name, dry.head, dry.prompts, events, count)
     tokens_in = mean(count(checkpoint, dry.prompts))
@@ -168,15 +181,20 @@ def predict(
         )
     parameters = float(checkpoint.parameters or _PARAMETERS_UNKNOWN)
     speed = rates(parameters, events)
-    build_seconds, peaks = 0.0, list[int | None]()
+    build_seconds, seen = 0.0, list[TrainingForesight | None]()
     for training in dry.trainings:
-        if memory_of is not None and training.job is not None:
-            peaks.append(memory_of(training.job))
-        work = training.work
+        foreseen = foresee(training.job) if foresee and training.job else None
+        seen.append(foreseen)
+        build_seconds += training.work.trainings * TRAINING_START
+        if foreseen is not None and training.job is not None:
+            passes = training.work.epochs / training.job.fit.epochs
+            build_seconds += passes * foreseen.seconds
+            continue
         tokens = mean(count(checkpoint, training.prompts)) + answer_tokens
-        tokens *= training.rows * work.epochs
-        build_seconds += work.trainings * TRAINING_START + 6 * parameters * tokens / speed.training
-    known = [peak for peak in peaks if peak is not None]
+        tokens *= training.rows * training.work.epochs
+        build_seconds += training_flops(rung) * parameters * tokens / speed.training
+    known = [foreseen for foreseen in seen if foreseen is not None]
+    all_known = bool(known) and len(known) == len(seen)
     seconds = 2 * parameters * (tokens_in + tokens_out) / speed.answering
     once = seconds / dry.adaptation.samples
     build_seconds += sum(len(task.dev) * once * t.samples * t.sampling.beams for t in dry.trials)
@@ -188,8 +206,21 @@ def predict(
         build_seconds,
         speed.source,
         dry.notes,
-        max(known) if known and len(known) == len(peaks) else None,
+        probed=all_known,
+        memory=max(foreseen.memory for foreseen in known) if all_known else None,
     )
+
+
+def training_flops(rung: Rung) -> int:
+    """A parameter and token: forward, the gradient of what goes in, and that of the weights, unless
+    all that the rung trains is known to leave them frozen."""
+    shares = {
+        getattr(part, "share", None)
+        for method in rung.methods
+        if method.fills is None
+        for part in getattr(method, "parts", (method,))
+    }
+    return 4 if shares <= {"adapter", "prompt"} else 6
 
 
 def _by_head(

@@ -30,6 +30,7 @@ from stepladder.contracts import BeginsFromText, TrainingMethod
 from stepladder.errors import TrainingError
 from stepladder.records import Json, TrainingJob
 from stepladder.training.batches import Collator, Encoded, Row, by_length
+from stepladder.training.duration import Plan, Timing, plan_of, settle_seconds
 from stepladder.training.foresight import (
     TIMED_ROWS,
     collator_for,
@@ -46,8 +47,6 @@ from stepladder.training.progress import Reporter
 from stepladder.training.together import Together, build_method
 from stepladder.training.workfolder import WorkFolder
 
-_LONGEST_STRETCH = 250
-"""Updates between two looks at dev (and two checkpoints), where an epoch is longer than this."""
 _LOGGED = 50
 """About how many points of the training loss the log keeps."""
 
@@ -59,13 +58,6 @@ class Fitted(NamedTuple):
     model: Any
     trainable: int
     log: Json
-
-
-class _Plan(NamedTuple):
-    """Updates: in all, and from one look at dev to the next."""
-
-    steps: int
-    stretch: int
 
 
 class _Way(NamedTuple):
@@ -97,7 +89,7 @@ def fit(
             f"{job.checkpoint.capabilities.context} tokens; shorten the inputs or show fewer "
             "demonstrations"
         )
-    plan = _plan(job, len(train.rows))
+    plan = plan_of(job, len(train.rows))
     set_seed(job.seed)
     model = method.prepare(model)
     if isinstance(method, BeginsFromText):
@@ -108,6 +100,10 @@ def fit(
     if foreseen is not None:
         refuse_what_cannot_fit(foreseen, rehearse, model, job)
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    if foreseen is not None:
+        with meter.paused():
+            timing = Timing.probed(model, way.collator, job, foreseen, way.precision)
+        settle_seconds(timing, train, dev, work, reporter)
     caches = getattr(model.config, "use_cache", True)
     args = _arguments(job, work, plan, way.precision, dev=bool(dev.rows))
     trainer = StepladderTrainer(
@@ -133,12 +129,6 @@ def fit(
         "foretold_tensors": None if foreseen is None else foreseen.peak,
     }
     return Fitted(method, trainer.model, trainable, log)
-
-
-def _plan(job: TrainingJob, rows: int) -> _Plan:
-    epoch = math.ceil(rows / job.fit.batch_size)
-    steps = max(1, math.ceil(epoch * job.fit.epochs))
-    return _Plan(steps, min(steps, epoch, _LONGEST_STRETCH))
 
 
 def _common(rows: Sequence[Row]) -> list[int]:
@@ -185,7 +175,7 @@ def _on(model: Any, batch: dict[str, Any]) -> dict[str, Any]:
 
 
 def _arguments(
-    job: TrainingJob, work: WorkFolder, plan: _Plan, precision: str, *, dev: bool
+    job: TrainingJob, work: WorkFolder, plan: Plan, precision: str, *, dev: bool
 ) -> TrainingArguments:
     return TrainingArguments(
         output_dir=str(work.checkpoints),
@@ -257,7 +247,7 @@ def _state(checkpoint: Path) -> Json:
     return state
 
 
-def _log(job: TrainingJob, work: WorkFolder, plan: _Plan, train: Encoded, dev: Encoded) -> Json:
+def _log(job: TrainingJob, work: WorkFolder, plan: Plan, train: Encoded, dev: Encoded) -> Json:
     """From the newest checkpoint, which knows the attempts before this one too."""
     newest = work.newest_checkpoint()
     state = {} if newest is None else _state(newest)

@@ -1,7 +1,9 @@
-"""The memory of a training before it starts: its longest batch, gone through without contents.
+"""The memory and the time of a training before it starts: its longest batch, gone through without
+contents, and a second's look at what this machine does.
 
-    forecast = foresee(job)         # without the weights, for `check`
-    forecast.peak                   # bytes; None in place of it where it cannot be told
+    foreseen = foresee(job)         # without the weights, for `check`; None where it cannot be told
+    foreseen.forecast.expected      # bytes
+    foreseen.seconds                # of updates and of looks at dev
 
 The training itself makes the same forecast before its first update, keeps it beside what it
 measures, and refuses what cannot fit.
@@ -13,7 +15,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -37,6 +39,7 @@ from stepladder.forecast import (
 )
 from stepladder.records import Prompt, TrainingJob
 from stepladder.training.batches import IGNORED, Collator, Encoded, Row, by_length, encode
+from stepladder.training.duration import Timing
 from stepladder.training.memory import in_words
 from stepladder.training.precision import choose
 from stepladder.training.together import build_method, virtual_tokens
@@ -50,19 +53,33 @@ _COLUMNS = 16
 lengths the memory grows from step to step."""
 
 
-def foresee(job: TrainingJob) -> Forecast | None:
-    """What `job` will take on this machine. None where no row fits the context, or where the
-    model's work depends on what it reads, so that it cannot be gone through without."""
+class Foreseen(NamedTuple):
+    """What a training will take on this machine."""
+
+    forecast: Forecast
+    seconds: float
+    """Of its planned updates and its looks at dev; not of its process' start."""
+
+
+def foresee(job: TrainingJob) -> Foreseen | None:
+    """None where no row fits the context, or where the model's work depends on what it reads, so
+    that it cannot be gone through without."""
     tokenizer = load_tokenizer(job.checkpoint)
-    train = encoded(tokenizer, job, job.train)
+    train, dev = (encoded(tokenizer, job, pairs) for pairs in (job.train, job.dev))
     if not train.rows:
         return None
     with quiet():
         model = empty_model(read_config(str(job.checkpoint.folder)))
-    batch = replace(collator_for(tokenizer, job), shares=able(model))(longest(train, job))
+    collator = replace(collator_for(tokenizer, job), shares=able(model))
     method = build_method(job.method)
     precision = choose(model, rows=TIMED_ROWS).name
-    return foretold(rehearsal(model, method, precision), batch, job)
+    forecast = foretold(rehearsal(model, method, precision), collator(longest(train, job)), job)
+    if forecast is None:
+        return None
+    with quiet(), torch.device("meta"):
+        prepared = method.prepare(model)
+    timing = Timing.probed(prepared, collator, job, forecast, precision)
+    return Foreseen(forecast, timing.seconds(train, dev))
 
 
 def encoded(tokenizer: Any, job: TrainingJob, pairs: Sequence[tuple[Prompt, str]]) -> Encoded:
