@@ -88,7 +88,7 @@ class _Tally(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.flops = 0.0
         self.attention = 0.0
         self.moved = 0.0
-        self.operations: int = 0
+        self.operations = 0
         self.trace = Trace()
         self._alive: dict[int, tuple[int, int]] = {}
         """Number and bytes, by storage."""
@@ -199,7 +199,7 @@ def operations(work: Callable[[], object]) -> int:
     """How many operations `work` takes, counted as a rehearsal counts them."""
     with _Tally() as tally:
         work()
-    return tally.operations
+    return int(tally.operations)
 
 
 def within(room: int, batch: Batch, foretold: Callable[[Batch], Forecast]) -> Forecast | None:
