@@ -217,6 +217,16 @@ def test_a_smaller_share_of_which_nothing_is_shown_leaves_it_undecided(plan: Fin
     )
 
 
+def test_a_fall_that_is_not_shown_to_exceed_the_limit_is_no_failure(plan: Find) -> None:
+    shares = plan(shares=(0,), seeds=1)
+    search(shares, climber({0.0: 0.12}))
+    assert read_shares(shares).verdict.sentence == (
+        "Undecided: no share is shown to keep schooled within 10 points on echo; of replay=0 it "
+        "cannot be told: in seed 0, echo falls by 12.0 points, and that this is more than 10 is "
+        "not shown."
+    )
+
+
 def test_answers_that_are_owed_leave_a_share_open(
     plan: Find, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -224,5 +224,15 @@ def _untold(share: Share) -> str:
             return f"{named} could not be built in seed {build.seed}: {build.error}"
         for drop in build.guards:
             if drop.refusal is not None:
-                return f"of {named} it cannot be told: in seed {build.seed}, {drop.refusal}"
+                return f"of {named} it cannot be told: in seed {build.seed}, {_reason(drop)}"
     return f"{named} was not tried in all seeds"
+
+
+def _reason(drop: GuardDrop) -> str | None:
+    """Why a guard that does not pass is not shown to fail either."""
+    if drop.drop is None or drop.max_drop is None or drop.drop <= drop.max_drop:
+        return drop.refusal
+    return (
+        f"{drop.guard} falls by {drop.drop * drop.times:.1f} points, and that this is more than "
+        f"{drop.max_drop * drop.times:g} is not shown"
+    )
