@@ -133,6 +133,7 @@ def t5(vocabulary: int = 32_128) -> Made:
         d_ff=2048,
         num_layers=6,
         num_heads=8,
+        dropout_rate=0.0,  # else no two trainings have the same losses
         pad_token_id=0,
         eos_token_id=1,
         decoder_start_token_id=0,
