@@ -198,7 +198,7 @@ def line(rungs: Sequence[RungSummary], metric: str) -> str:
         shown(risen, 2) if risen else "",
         str(failed),
     ]
-    name = " + ".join(first.methods) or first.name
+    name = (" + ".join(first.methods) or first.name).replace("|", "\\|")
     return f"| {name} | {' | '.join(cells)} |"
 
 
