@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Sequence
+
+import pytest
 
 from stepladder.adaptation import Adaptation
 from stepladder.engines.hf import HFEngine
@@ -37,3 +40,20 @@ def scores(adaptation: Adaptation) -> float:
     """Log-likelihood of an answer to every query, summed."""
     pairs = [(adaptation.prompter.render(query), "a dog") for query in QUERIES]
     return sum(found.total for found in HFEngine(adaptation.checkpoint).log_likelihood(pairs))
+
+
+def answers_alike_without(
+    ways: Sequence[str], tuned: Adaptation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scores and greedy tokens stay what they are where the engine may not take its own paths."""
+    pairs = [(tuned.prompter.render(query), "a dog") for query in QUERIES]
+    fast = HFEngine(tuned.checkpoint)
+    shared = [found.total for found in fast.log_likelihood(pairs)]
+    for way in ways:
+        monkeypatch.setattr(HFEngine, way, lambda self, base: (None, "for the test"))
+    slow = HFEngine(tuned.checkpoint)
+    assert [found.total for found in slow.log_likelihood(pairs)] == pytest.approx(shared, abs=1e-3)
+    prompts = [prompt for prompt, _ in pairs]
+    found = [{c.index: c.tokens for c in e.generate(prompts, SAMPLING)} for e in (fast, slow)]
+    assert found[0] == found[1]
+    assert slow.path.name == "generate"

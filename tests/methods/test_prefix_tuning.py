@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from adapting import QUERIES, SAMPLING, adapted, answers, scores
+from adapting import QUERIES, SAMPLING, adapted, answers, answers_alike_without, scores
 
 from stepladder.adaptation import Adaptation, Prompter
 from stepladder.adaptation.export import save
@@ -122,16 +122,7 @@ def test_scores_and_the_plain_path_agree_with_the_shared_one(
     base: Adaptation, log: StudyLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tuned, _ = adapted(JOINT, base, log)
-    pairs = [(base.prompter.render(query), "a dog") for query in QUERIES]
-    fast = HFEngine(tuned.checkpoint)
-    shared = [found.total for found in fast.log_likelihood(pairs)]
-    monkeypatch.setattr(HFEngine, "_shared", lambda self, base: (None, "for the test"))
-    slow = HFEngine(tuned.checkpoint)
-    assert [found.total for found in slow.log_likelihood(pairs)] == pytest.approx(shared, abs=1e-3)
-    prompts = [prompt for prompt, _ in pairs]
-    found = [{c.index: c.tokens for c in e.generate(prompts, SAMPLING)} for e in (fast, slow)]
-    assert found[0] == found[1]
-    assert slow.path.name == "generate"
+    answers_alike_without(("_shared",), tuned, monkeypatch)
 
 
 def test_a_joint_training_moves_both_parts_and_no_weight_of_the_base(

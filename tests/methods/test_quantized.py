@@ -35,12 +35,6 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudyLog]:
         yield ledger.start("four", {})
 
 
-@pytest.fixture(params=["tiny_llama", "tiny_t5"])
-def base(request: pytest.FixtureRequest) -> Adaptation:
-    folder: Path = request.getfixturevalue(request.param)
-    return Adaptation(resolve(str(folder)), Prompter("Change it."), sampling=SAMPLING)
-
-
 @pytest.fixture
 def decoder(tiny_llama: Path) -> Adaptation:
     return Adaptation(resolve(str(tiny_llama)), Prompter("Change it."), sampling=SAMPLING)

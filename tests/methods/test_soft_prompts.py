@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from adapting import QUERIES, SAMPLING, adapted, answers, scores
+from adapting import QUERIES, SAMPLING, adapted, answers, answers_alike_without, scores
 
 from stepladder.adaptation import Adaptation, Prompter
 from stepladder.adaptation.export import save
@@ -29,12 +29,6 @@ JOINT = "lora(rank=2, epochs=2, lr=1e-2) + prompt-tuning(5, epochs=2, lr=0.3)"
 def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudyLog]:
     with Ledger.open(tmp_path_factory.mktemp("soft") / "ledger.db") as ledger:
         yield ledger.start("soft", {})
-
-
-@pytest.fixture(params=["tiny_llama", "tiny_t5"])
-def base(request: pytest.FixtureRequest) -> Adaptation:
-    folder: Path = request.getfixturevalue(request.param)
-    return Adaptation(resolve(str(folder)), Prompter("Change it."), sampling=SAMPLING)
 
 
 def tensors(model: Any) -> dict[str, Any]:
@@ -147,17 +141,7 @@ def test_scores_and_the_plain_path_agree_with_the_shared_one(
     base: Adaptation, log: StudyLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tuned, _ = adapted(JOINT, base, log)
-    pairs = [(base.prompter.render(query), "a dog") for query in QUERIES]
-    fast = HFEngine(tuned.checkpoint)
-    shared = [found.total for found in fast.log_likelihood(pairs)]
-    for way in ("_shared", "_seq2seq"):
-        monkeypatch.setattr(HFEngine, way, lambda self, base: (None, "for the test"))
-    slow = HFEngine(tuned.checkpoint)
-    assert [found.total for found in slow.log_likelihood(pairs)] == pytest.approx(shared, abs=1e-3)
-    prompts = [prompt for prompt, _ in pairs]
-    answers = [{c.index: c.tokens for c in e.generate(prompts, SAMPLING)} for e in (fast, slow)]
-    assert answers[0] == answers[1]
-    assert slow.path.name == "generate"
+    answers_alike_without(("_shared", "_seq2seq"), tuned, monkeypatch)
 
 
 def test_a_joint_training_moves_both_parts_and_no_weight_of_the_base(

@@ -181,10 +181,9 @@ def predict(
         )
     parameters = float(checkpoint.parameters or _PARAMETERS_UNKNOWN)
     speed = rates(parameters, events)
-    build_seconds, seen = 0.0, list[TrainingForesight | None]()
-    for training in dry.trainings:
-        foreseen = foresee(training.job) if foresee and training.job else None
-        seen.append(foreseen)
+    seen = [foresee(t.job) if foresee and t.job else None for t in dry.trainings]
+    build_seconds = 0.0
+    for training, foreseen in zip(dry.trainings, seen, strict=True):
         build_seconds += training.work.trainings * TRAINING_START
         if foreseen is not None and training.job is not None:
             passes = training.work.epochs / training.job.fit.epochs

@@ -99,11 +99,10 @@ def fit(
     foreseen = foretold(rehearse, way.collator(longest(train, job)), job)
     if foreseen is not None:
         refuse_what_cannot_fit(foreseen, rehearse, model, job)
-    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    if foreseen is not None:
         with meter.paused():
             timing = Timing.probed(model, way.collator, job, foreseen, way.precision)
         settle_seconds(timing, train, dev, work, reporter)
+    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     caches = getattr(model.config, "use_cache", True)
     args = _arguments(job, work, plan, way.precision, dev=bool(dev.rows))
     trainer = StepladderTrainer(
