@@ -38,29 +38,21 @@ from stepladder.training.progress import Progress
 ROWS = 8
 
 
-class Case(NamedTuple):
-    model: str
-    made: kit.Made
-    method: str
-    prompt: int
-    answer: int
-
-
-def cases() -> list[Case]:
+def cases() -> list[kit.Training]:
     small = kit.llama()
     found = [
-        Case("Llama", small, method, *lengths)
+        kit.Training("Llama", small, method, *lengths)
         for lengths in ((120, 16), (450, 64))
         for method in ("full", "lora", "prompt-tuning(20)")
     ]
     if not kit.QUICK:
         t5, middle = kit.t5(), kit.llama(hidden=768, layers=12, heads=12)
-        found += [Case("T5", t5, method, 250, 64) for method in ("full", "lora")]
-        found += [Case("Llama", middle, method, 120, 16) for method in ("full", "lora")]
+        found += [kit.Training("T5", t5, method, 250, 64) for method in ("full", "lora")]
+        found += [kit.Training("Llama", middle, method, 120, 16) for method in ("full", "lora")]
     return found
 
 
-def job_of(case: Case) -> TrainingJob:
+def job_of(case: kit.Training) -> TrainingJob:
     """Prompts and answers of half to all of the case's lengths."""
     rng = random.Random(0)
 

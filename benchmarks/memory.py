@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
 
 import kit
 from stepladder.checkpoints import resolve
@@ -23,21 +22,13 @@ MIB = 2.0**20
 ROWS = 8
 
 
-class Case(NamedTuple):
-    model: str
-    made: kit.Made
-    method: str
-    prompt: int
-    answer: int
-
-
-def cases() -> list[Case]:
+def cases() -> list[kit.Training]:
     """Sizes, families, methods and lengths; the longest last."""
     small = kit.llama()
     short, long = (112, 16), (448, 64)
     soft = "prompt-tuning(20)"
     found = [
-        Case("Llama", small, method, *lengths)
+        kit.Training("Llama", small, method, *lengths)
         for lengths in (short, long)
         for method in ("full", "lora", soft)
     ]
@@ -46,18 +37,18 @@ def cases() -> list[Case]:
         middle = kit.llama(hidden=768, layers=12, heads=12)
         large = kit.llama(hidden=1024, layers=14, heads=16)
         found += [
-            *(Case("T5", t5, method, *short) for method in ("full", soft)),
-            *(Case("T5", t5, method, 256, 64) for method in ("full", "lora", soft)),
-            Case("Llama", middle, "full", *short),
-            Case("Llama", middle, "lora", *long),
-            Case("Llama", middle, soft, *short),
-            Case("Llama", large, "full", *short),
-            Case("Llama", large, "lora(rank=32)", *short),
+            *(kit.Training("T5", t5, method, *short) for method in ("full", soft)),
+            *(kit.Training("T5", t5, method, 256, 64) for method in ("full", "lora", soft)),
+            kit.Training("Llama", middle, "full", *short),
+            kit.Training("Llama", middle, "lora", *long),
+            kit.Training("Llama", middle, soft, *short),
+            kit.Training("Llama", large, "full", *short),
+            kit.Training("Llama", large, "lora(rank=32)", *short),
         ]
     return found
 
 
-def job_of(case: Case) -> TrainingJob:
+def job_of(case: kit.Training) -> TrainingJob:
     """Two updates of rows of equal length, which have no beginning in common."""
     words = " ".join(f"w{5 + i % 90}" for i in range(1, case.prompt))
     prompts = [Prompt(f"w{5 + row} {words}", ()) for row in range(2 * ROWS)]
@@ -80,7 +71,7 @@ def trained(job: TrainingJob) -> Build:
 
 def main() -> None:
     nothing = kit.llama(hidden=16, layers=1, heads=2, vocabulary=200)
-    null = trained(job_of(Case("", nothing, "full", 8, 8))).peak_memory
+    null = trained(job_of(kit.Training("", nothing, "full", 8, 8))).peak_memory
     assert null is not None
     print(f"a training of next to no model: {null / MIB:.0f} MiB, taken off below")
     print("in MiB; the ratio is the process by what was measured")

@@ -101,6 +101,16 @@ class Made(NamedTuple):
     parameters: int
 
 
+class Training(NamedTuple):
+    """One case of the benchmarks of trainings; lengths are tokens."""
+
+    model: str
+    made: Made
+    method: str
+    prompt: int
+    answer: int
+
+
 def llama(hidden: int = 288, layers: int = 6, heads: int = 6, vocabulary: int = 32_000) -> Made:
     """15 M parameters, embeddings among them, unless other sizes are given."""
     from transformers import LlamaConfig, LlamaForCausalLM
