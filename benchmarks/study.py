@@ -67,11 +67,11 @@ def main() -> None:
     name = "study of 8 rungs, lora decides"
     same = repeated.verdict.rung == raced.verdict.rung and nothing
     against = "the same again: 0 requests, 0 trainings"
-    kit.record(kit.Row(name, against, seconds / again, 1, same))
+    kit.record(kit.Row(name, against, seconds / again, 1, same, "verdict"))
 
     def compare(against: str, other: float, summary: Summary, reach: float) -> None:
         same = summary.verdict.rung == raced.verdict.rung
-        kit.record(kit.Row(name, against, other / seconds, reach, same))
+        kit.record(kit.Row(name, against, other / seconds, reach, same, "verdict"))
 
     all_in_full = "each rung in full and built, batched generate"
     compare(all_in_full, *climbed(all_in_full, everything=True, engine=plain(16384)), 8)

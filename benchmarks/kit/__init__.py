@@ -40,9 +40,10 @@ class Row:
     reach: float
     """The ratio that is aimed at."""
     exact: bool
-    """Whether what was `compared` was the same: every token, near ties (1e-4) aside, or every
-    update's loss, rounding aside."""
+    """Whether what was `compared` was the same: every token, near ties (1e-4) aside, every
+    update's loss, rounding aside, or the verdict."""
     compared: str = "tokens"
+    """For the printed line alone."""
 
 
 def record(row: Row) -> None:
@@ -54,6 +55,7 @@ def record(row: Row) -> None:
     rows = json.loads(LATEST.read_text("utf-8")) if LATEST.exists() else []
     rows = [r for r in rows if (r["work"], r["against"]) != (row.work, row.against)]
     rows.append({**asdict(row), "ratio": round(row.ratio, 2)})
+    del rows[-1]["compared"]
     LATEST.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
