@@ -4,7 +4,7 @@
 
 The server is the tests' own, on 127.0.0.1: an answer takes 50 ms there, and so many are worked on
 at once. Sequential asks a part of the prompts, and both give requests a second from one run. Texts
-are compared.
+are compared. BENCH=quick asks fewer.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
+import kit
 from servers import FakeServer
 from stepladder.checkpoints import read_address
 from stepladder.engines.endpoint import EndpointEngine, find_out
 from stepladder.records import Prompt, Sampling
 
 SECONDS = 0.05
-PROMPTS = 400
-SEQUENTIAL = 60
+PROMPTS = kit.quick(400, 200)
+SEQUENTIAL = kit.quick(60, 20)
 SAMPLING = Sampling(max_new_tokens=8)
 
 

@@ -24,7 +24,8 @@ CONFINED = 20
 def main() -> None:
     data = Path(os.environ.get("STEPLADDER_SHARED", "../shared")) / "data/gsm8k/test.jsonl"
     if not data.is_file():
-        raise SystemExit(f"{data} is not there; set STEPLADDER_SHARED")
+        print(f"no {data}: left out; STEPLADDER_SHARED names a folder of public data")
+        return
     answers = [json.loads(line)["answer"] for line in data.read_text("utf-8").splitlines()]
     made = [(program, answer) for answer in answers if (program := from_marks(answer))]
     limits = Limits()

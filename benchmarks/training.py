@@ -38,6 +38,7 @@ from stepladder.training.batches import LengthGroups
 from stepladder.training.fit import fit
 from stepladder.training.foresight import encoded
 from stepladder.training.memory import MemoryMeter
+from stepladder.training.progress import Reporter
 from stepladder.training.workfolder import WorkFolder
 
 BATCH = 8
@@ -63,15 +64,18 @@ def lengths(count: int) -> list[tuple[int, int]]:
         text = Path(shared, "data/dialogsum/dialogsum.dev.jsonl").read_text("utf-8")
         rows = [json.loads(line) for line in text.splitlines()]
         print("  lengths: DialogSum's dev split")
-        sizes = [tuple(_words(row[name]) for name in ("dialogue", "summary")) for row in rows]
+        sizes = [(_words(row["dialogue"]), _words(row["summary"])) for row in rows]
         return [sizes[i % len(sizes)] for i in rng.sample(range(max(count, len(sizes))), count)]
     print("  lengths: drawn, log-normal")
     drawn = []
     for _ in range(count):
         one = rng.gauss(0, 1)
         other = _TOGETHER * one + math.sqrt(1 - _TOGETHER**2) * rng.gauss(0, 1)
-        pairs = ((_DIALOGUE, one), (_SUMMARY, other))
-        drawn.append(tuple(round(math.exp(mean + wide * z)) for (mean, wide), z in pairs))
+        dialogue, summary = (
+            round(math.exp(mean + wide * z))
+            for (mean, wide), z in ((_DIALOGUE, one), (_SUMMARY, other))
+        )
+        drawn.append((dialogue, summary))
     return drawn
 
 
@@ -139,7 +143,8 @@ class Ours:
             if precision is not None:
                 work.settle({"precision": precision, "bf16_speed_up": None, **settled})
             model, tokenizer = load(self.job.checkpoint, merged=True)
-            fit(model, tokenizer, self.job, work, Told(clock), MemoryMeter())
+            told = Told(Path(folder) / "progress.jsonl", clock)
+            fit(model, tokenizer, self.job, work, told, MemoryMeter())
             chosen = work.settled()["precision"]
         tokens = tokens_of(self.rows[self.warm * BATCH :])
         found = Trained(clock.seconds(self.warm), tokens, clock.losses)
@@ -148,14 +153,16 @@ class Ours:
         return found
 
 
-class Told:
-    """In the place of a reporter."""
+class Told(Reporter):
+    """Tells the clock of every update, and writes nothing."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, path: Path, clock: Clock) -> None:
+        super().__init__(path, time.monotonic())
         self._clock = clock
 
-    def report(self, step: int, steps: int, loss: float, **_: Any) -> None:
-        self._clock.tick(loss)
+    def report(self, step: int, steps: int, loss: float | None, **_: Any) -> None:
+        if loss is not None:
+            self._clock.tick(loss)
 
 
 def agree(ours: Trained, other: Trained) -> bool:

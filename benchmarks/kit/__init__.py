@@ -5,8 +5,10 @@
     kit.record(Row("few-shot generation", "one-by-one generate", ratio=15.2, reach=15, exact=True))
 
 Every ratio comes from one run on one machine, with the tokens compared. `BENCH=quick` takes fewer
-prompts. `BENCH_CLOCK=processor` is for a machine that has other work too: one thread, and seconds
-of the processor instead of those of the wall, which company stretches as it likes.
+prompts, and its ratios are printed and not kept: all benchmarks together then take under ten
+minutes of two processors. `BENCH_CLOCK=processor` is for a machine that has other work too: one
+thread, and seconds of the processor instead of those of the wall, which company stretches as it
+likes.
 """
 
 from __future__ import annotations
@@ -47,11 +49,14 @@ class Row:
 
 
 def record(row: Row) -> None:
-    """Prints it, and puts it into `latest.json` in place of the same line of an earlier run."""
+    """Prints it, and puts it into `latest.json` in place of the same line of an earlier run, unless
+    it is of a quick one."""
     same = f"same {row.compared}" if row.exact else f"OTHER {row.compared.upper()}"
     print(
         f"  {row.ratio:5.2f}x against {row.against} (to reach: {row.reach:g}x; {same})", flush=True
     )
+    if QUICK:
+        return
     rows = json.loads(LATEST.read_text("utf-8")) if LATEST.exists() else []
     rows = [r for r in rows if (r["work"], r["against"]) != (row.work, row.against)]
     rows.append({**asdict(row), "ratio": round(row.ratio, 2)})
@@ -148,7 +153,7 @@ def t5(vocabulary: int = 32_128) -> Made:
         dropout_rate=0.0,  # else no two trainings have the same losses
         pad_token_id=0,
         eos_token_id=1,
-        decoder_start_token_id=0,
+        decoder_start_token_id=0,  # type: ignore[call-arg]
     )
     return _saved(T5ForConditionalGeneration, config, vocabulary)
 
@@ -166,9 +171,10 @@ def _saved(family: Any, config: Any, vocabulary: int) -> Made:
     words = {"<pad>": 0, "</s>": 1, **{f"w{i}": i for i in range(2, vocabulary)}}
     tokenizer = Tokenizer(models.WordLevel(words, unk_token="<pad>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    PreTrainedTokenizerFast(
+    fast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>"
-    ).save_pretrained(folder)
+    )
+    fast.save_pretrained(folder)
     return Made(folder, sum(p.numel() for p in model.parameters()))
 
 

@@ -214,7 +214,7 @@ def _notebook(job: Job, *, bf16: bool, inputs: int, labels: int, part: int) -> T
         trainer = Trainer(
             model=AutoModelForSeq2SeqLM.from_pretrained(job.folder, dtype=torch.float32),
             args=TrainingArguments(**_arguments(job, folder, bf16)),
-            train_dataset=rows,  # type: ignore[arg-type]
+            train_dataset=rows,
             callbacks=[_clocked(clock, 1 + part)],
         )
         trainer.train()
@@ -228,9 +228,9 @@ def _peft_loop(job: Job, *, bf16: bool, virtual: int) -> Trained:
     from peft import PromptTuningConfig, get_peft_model
     from transformers import AutoModelForCausalLM, get_linear_schedule_with_warmup
 
-    model = AutoModelForCausalLM.from_pretrained(job.folder, dtype=torch.float32)
-    model = get_peft_model(
-        model, PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=virtual)
+    base = AutoModelForCausalLM.from_pretrained(job.folder, dtype=torch.float32)
+    model: Any = get_peft_model(
+        base, PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=virtual)
     )
     torch.manual_seed(job.seed)
     vectors = model.prompt_encoder["default"].embedding.weight
@@ -239,7 +239,8 @@ def _peft_loop(job: Job, *, bf16: bool, virtual: int) -> Trained:
         vectors.copy_(words(torch.randint(0, words.num_embeddings, (virtual,))))
     optimiser = torch.optim.AdamW([vectors], lr=job.rate, weight_decay=0.0)
     steps = job.warm + job.updates
-    schedule = get_linear_schedule_with_warmup(optimiser, -(-steps // 10), steps)
+    warm = -(-steps // 10)
+    schedule = get_linear_schedule_with_warmup(optimiser, warm, steps)  # type: ignore[no-untyped-call]
     clock = Clock(job.processor)
     model.train()
     for at in range(0, steps * job.batch, job.batch):

@@ -30,12 +30,12 @@ def calibrate(
 ) -> None:
     """Race simulated studies and count wrong claims, with their 95 % upper limit.
 
-    A case fails where that limit is above 0.06, or where a decision takes more
-    items than it should. With few studies the limit is wide, and cases fail for it.
-    Exit code 1: a case failed.
+    A case is ok where that limit is at most 0.06, and fails where the lower limit
+    is above it, or where a decision takes more items than it should. Between the
+    two it is open: more studies would tell. Exit code 1: a case failed.
     """
     from stepladder.errors import TaskError
-    from stepladder.study.calibration import cases, held, tally
+    from stepladder.study.calibration import cases, outcome, tally
 
     if (task is None) != (outputs is None):
         raise TaskError("--task and --outputs belong together; give both or neither")
@@ -46,13 +46,14 @@ def calibrate(
     if not named:
         first = "'; '".join(case.name for case in chosen[:3])
         raise TaskError(f"no case has '{only}' in its name; they are '{first}' and so on")
-    failed = 0
+    outcomes = []
     for case in named:
         found = tally(case, studies)
-        ok = held(case, found)
-        failed += not ok
-        typer.echo(f"{'ok  ' if ok else 'FAIL'} {case.name}: {found.describe(case.power)}")
-    if failed:
+        outcomes.append(outcome(case, found))
+        typer.echo(f"{outcomes[-1]:4} {case.name}: {found.describe(case.power)}")
+    if count := outcomes.count("open"):
+        typer.echo(f"{count} of {len(outcomes)} are open; more --studies would tell")
+    if "FAIL" in outcomes:
         raise typer.Exit(1)
 
 

@@ -43,6 +43,7 @@ TOLERATED = 0.06
 """The most that the upper limit of wrong claims may be."""
 
 Random = np.random.Generator
+Outcome = Literal["ok", "open", "FAIL"]
 
 
 @dataclass(frozen=True)
@@ -133,9 +134,14 @@ def tally(case: Case, studies: int, seed: int = 0) -> Tally:
     )
 
 
-def held(case: Case, found: Tally) -> bool:
-    """Whether the case came out as it should."""
-    return found.items <= case.reach if case.power else found.limit <= TOLERATED
+def outcome(case: Case, found: Tally) -> Outcome:
+    """Whether the case came out as it should; open where so few studies cannot tell."""
+    if case.power:
+        return "ok" if found.items <= case.reach else "FAIL"
+    if found.limit <= TOLERATED:
+        return "ok"
+    least = 1 - share_limit(found.studies - found.counted, found.studies)
+    return "FAIL" if least > TOLERATED else "open"
 
 
 class Line(NamedTuple):

@@ -2,7 +2,7 @@
 
     python -m recipes.embedded.train --run RUN-64 --hidden 64 --heads 2 --feed_forward 176 ...
     python -m recipes.embedded.export --run RUN-64 --weights model --to width-64
-    python benchmarks/sizes.py width-64 width-128 width-224 --picture sizes.svg
+    python experiments/sizes.py width-64 width-128 width-224 --picture sizes.svg
 
 Lester et al. (arXiv 2104.08691, figure 1) find that a soft prompt comes up to full tuning as models
 grow. Here each folder's model is climbed on bundled samples, several seeds; the table has both ways

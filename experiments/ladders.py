@@ -1,8 +1,8 @@
 """Every way of tuning beside prompting, on public data: quality, memory, time and forgetting.
 
-    STEPLADDER_SHARED=FOLDER python benchmarks/ladders.py                  # all; hours
-    STEPLADDER_SHARED=FOLDER python benchmarks/ladders.py sentiment tatoeba --seeds 0 1
-    STEPLADDER_SHARED=FOLDER python benchmarks/ladders.py sentiment --rungs "lora, lora(lr=auto)"
+    STEPLADDER_SHARED=FOLDER python experiments/ladders.py                  # all; hours
+    STEPLADDER_SHARED=FOLDER python experiments/ladders.py sentiment tatoeba --seeds 0 1
+    STEPLADDER_SHARED=FOLDER python experiments/ladders.py sentiment --rungs "lora, lora(lr=auto)"
 
 Prints one table a task, as docs/log.md has them. All seeds are asked the same test items; a seed
 draws the training rows and begins the trainings. Guards are a hundred items of each of two bundled
@@ -13,18 +13,16 @@ what is done, so that a run that was stopped goes on.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import yaml
 
+from public import DATA, NAMES, missing, written
 from stepladder import Study, Summary, Task, registry
 from stepladder.study.summary import RungSummary
 from stepladder.tasks.samples import samples
@@ -41,92 +39,19 @@ RUNGS = (
     "full",
     "full + lora + prompt-tuning(20)",
 )
-INDUCTION = {
-    "sentiment": "Say whether the sentiment of the sentence is positive or negative.",
-    "singular_to_plural": "Write the plural.",
-    "letters_list": "Write the letters of the word, one by one.",
-}
 GUARDS = ("inbox-labels", "phrasebook")
 HELD_OUT_BYTES = 12_000
 
 
-def rows_of(path: Path, count: int | None = None) -> list[dict[str, Any]]:
-    with path.open(encoding="utf-8") as lines:
-        return [json.loads(line) for line in islice(lines, count)]
-
-
-def induction(data: Path, name: str) -> dict[str, Any]:
-    """One of the tasks of instruction induction (Honovich et al. 2022): 200 and 100 rows."""
-    folder = data / "instruction_induction"
-    found: dict[str, Any] = {
-        "data": {part: str(folder / part / f"{name}.jsonl") for part in ("train", "test")},
-        "input": "input",
-        "references": "outputs",
-        "instruction": INDUCTION[name],
-        "metrics": ["exact_match", "chrf"],
-        "sampling": {"max_new_tokens": 40},
-    }
-    if name == "sentiment":
-        found |= {"labels": ["positive", "negative"], "metrics": ["accuracy"]}
-        found["sampling"] = {"max_new_tokens": 8}
-    return found
-
-
-def tatoeba(data: Path) -> dict[str, Any]:
-    files = {"train": "train", "dev": "valid", "test": "test"}
-    return {
-        "data": {part: str(data / f"tatoeba_en_sv/{name}.jsonl") for part, name in files.items()},
-        "input": "en",
-        "references": "sv",
-        "instruction": "Translate into Swedish.",
-        "metrics": ["chrf"],
-        "sampling": {"max_new_tokens": 32},
-        "sample": {"train": 300, "dev": 60},
-    }
-
-
-def dialogsum(data: Path) -> dict[str, Any]:
-    folder = data / "dialogsum"
-    return {
-        "data": {
-            "train": str(folder / "dialogsum.train.jsonl.gz"),
-            "dev": str(folder / "dialogsum.dev.jsonl"),
-            "test": str(folder / "dialogsum.test.jsonl"),
-        },
-        "id": "fname",
-        "input": "dialogue",
-        "references": {
-            "train": "summary",
-            "dev": "summary",
-            "test": ["summary1", "summary2", "summary3"],
-        },
-        "instruction": "Summarize the following conversation.",
-        "metrics": ["rougeL"],
-        "sampling": {"max_new_tokens": 50},
-        "sample": {"train": 120, "dev": 30},
-    }
-
-
-def settings_of(name: str, data: Path) -> dict[str, Any]:
-    """The task file, without rungs and guards."""
-    if name in INDUCTION:
-        return induction(data, name)
-    return {"tatoeba": tatoeba, "dialogsum": dialogsum}[name](data)
-
-
-def written(name: str, data: Path, folder: Path, tests: int) -> dict[str, Any]:
-    """The task with its guards. The first so many test rows are asked, whatever the seed."""
-    settings = settings_of(name, data)
-    test = folder / "test.jsonl"
-    rows = rows_of(Path(settings["data"]["test"]), tests)
-    test.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    settings["data"]["test"] = str(test)
+def guarded(name: str, folder: Path, tests: int) -> dict[str, Any]:
+    """The task with its guards."""
+    settings = written(name, DATA, folder, tests)
     text = folder / "held-out.txt"
-    book = min((data / "text_pd_books/val").iterdir())
+    book = min((DATA / "text_pd_books/val").iterdir())
     text.write_text(book.read_text("utf-8")[20_000 : 20_000 + HELD_OUT_BYTES], encoding="utf-8")
     guards = [{"task": guard(task, folder), "rung": "few-shot(4)"} for task in GUARDS]
     settings["guard"] = {"tasks": guards, "text": str(text)}
-    return {"name": name, **settings}
+    return settings
 
 
 def guard(name: str, folder: Path) -> str:
@@ -225,27 +150,22 @@ def table(summaries: Sequence[Summary]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Climbs public tasks with every way of tuning.")
-    names = [*INDUCTION, "tatoeba", "dialogsum"]
-    quick = os.environ.get("BENCH") == "quick"
-    some = names[:1] if quick else names
-    parser.add_argument("tasks", nargs="*", default=some, help=f"of {', '.join(names)}")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0] if quick else [0, 1, 2])
+    parser.add_argument("tasks", nargs="*", default=NAMES, help=f"of {', '.join(NAMES)}")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--rungs", help="in place of all, with commas between them")
     parser.add_argument("--model", default="embedded")
     parser.add_argument("--tests", type=int, default=100, help="test items")
     parser.add_argument("--ledger", type=Path, default=Path("runs/ladders.db"))
     given = parser.parse_args()
-    if unknown := set(given.tasks) - set(names):
-        parser.error(f"{', '.join(unknown)}: no such task; there are {', '.join(names)}")
-    data = Path(os.environ.get("STEPLADDER_SHARED", "../shared")) / "data"
-    if not data.is_dir():
-        print(f"no {data}: left out; STEPLADDER_SHARED names a folder of public data")
+    if unknown := set(given.tasks) - set(NAMES):
+        parser.error(f"{', '.join(unknown)}: no such task; there are {', '.join(NAMES)}")
+    if missing():
         return 0
     rungs = list(RUNGS) if given.rungs is None else registry.split(given.rungs)
     given.ledger.parent.mkdir(parents=True, exist_ok=True)
     for name in given.tasks:
         with tempfile.TemporaryDirectory() as folder:
-            settings = written(name, data, Path(folder), given.tests)
+            settings = guarded(name, Path(folder), given.tests)
             summaries = [climbed(settings, seed, rungs, given) for seed in given.seeds]
         print(table(summaries), flush=True)
     return 0

@@ -1,0 +1,110 @@
+"""How good the default learning rates are: a grid around each of them, on public tasks.
+
+    STEPLADDER_SHARED=FOLDER python experiments/rates.py singular_to_plural tatoeba
+    STEPLADDER_SHARED=FOLDER python experiments/rates.py dialogsum --ways "lora" "prompt-tuning(20)"
+
+A way is trained at the default rate times 1/27, 1/9, 1/3, 1, 3 and 9, and with `lr=auto`, which
+searches for itself. Printed is the deciding metric of each, and what share of the best point's gain
+over zero-shot the default and the search have. The ledger keeps what is done, so that a run that
+was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from public import DATA, NAMES, missing, written
+from stepladder import Study, Task
+from stepladder.checkpoints import resolve
+from stepladder.training import Share, learning_rate
+
+FACTORS = (1 / 27, 1 / 9, 1 / 3, 1.0, 3.0, 9.0)
+WAYS = ("prompt-tuning(20)", "lora", "full")
+SHARES: dict[str, Share] = {"prompt-tuning": "prompt", "lora": "adapter", "full": "all"}
+
+
+def at(way: str, rate: float | str) -> str:
+    """The rung with this rate.
+
+    >>> at("lora", 0.01), at("prompt-tuning(20)", "auto")
+    ('lora(lr=0.01)', 'prompt-tuning(20, lr=auto)')
+    """
+    value = rate if isinstance(rate, str) else f"{rate:g}"
+    return f"{way[:-1]}, lr={value})" if way.endswith(")") else f"{way}(lr={value})"
+
+
+def rates_of(model: str, way: str) -> list[float]:
+    default = learning_rate(resolve(model), SHARES[way.partition("(")[0]])
+    return [float(f"{default * factor:.2g}") for factor in FACTORS]
+
+
+def scores(task: Task, rungs: Sequence[str], given: argparse.Namespace) -> list[float]:
+    """The deciding metric of each, 0 to 100."""
+    name = f"rates-{task.name}-{Path(given.model).name}"
+    summary = Study(
+        task, [given.model], list(rungs), name=name, go_on=True, ledger=given.ledger
+    ).climb()
+    found = []
+    for rung in summary.rungs:
+        score = rung.metrics.get(summary.deciding)
+        if score is None or score.value is None:
+            raise SystemExit(f"{rung.name} has no score: {rung.error}")
+        found.append(score.value * score.times)
+    return found
+
+
+def lines(task: Task, given: argparse.Namespace) -> list[str]:
+    """A line a way."""
+    grids = {way: rates_of(given.model, way) for way in given.ways}
+    rungs = [[*(at(way, r) for r in rates), at(way, "auto")] for way, rates in grids.items()]
+    found = scores(task, ["zero-shot", *(rung for some in rungs for rung in some)], given)
+    before, rest = found[0], found[1:]
+    made = []
+    for number, (way, rates) in enumerate(grids.items()):
+        size = len(rates) + 1
+        *values, auto = rest[number * size : (number + 1) * size]
+        best = max(values) - before
+        cells = [f"{value:.1f}" for value in values]
+        made.append(
+            f"| {task.name} | {way}, {rates[3]:g} | {before:.1f} | {' | '.join(cells)} "
+            f"| {auto:.1f} | {share(values[3] - before, best)} | {share(auto - before, best)} |"
+        )
+    return made
+
+
+def share(gain: float, best: float) -> str:
+    return f"{100 * gain / best:.0f} %" if best > 0 else "no gain"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="A grid of learning rates around the defaults.")
+    parser.add_argument("tasks", nargs="*", default=NAMES, help=f"of {', '.join(NAMES)}")
+    parser.add_argument("--ways", nargs="+", default=WAYS)
+    parser.add_argument("--model", default="embedded")
+    parser.add_argument("--tests", type=int, default=100, help="test items")
+    parser.add_argument("--ledger", type=Path, default=Path("runs/rates.db"))
+    given = parser.parse_args()
+    if unknown := set(given.tasks) - set(NAMES):
+        parser.error(f"{', '.join(unknown)}: no such task; there are {', '.join(NAMES)}")
+    if missing():
+        return 0
+    given.ledger.parent.mkdir(parents=True, exist_ok=True)
+    heads = ["1/27", "1/9", "1/3", "the default", "x 3", "x 9", "lr=auto"]
+    cells = ["task", "way, default rate", "zero-shot", *heads, "default has", "lr=auto has"]
+    print(f"| {' | '.join(cells)} |\n{'|---' * len(cells)}|")
+    for name in given.tasks:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "task.yaml"
+            path.write_text(yaml.safe_dump(written(name, DATA, Path(folder), given.tests)), "utf-8")
+            print("\n".join(lines(Task.load(path), given)), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
