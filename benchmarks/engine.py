@@ -1,7 +1,7 @@
 """The in-process engine against transformers' own `generate`, and against scoring pairs in full.
 
     python benchmarks/engine.py                  # all; an hour
-    BENCH=quick python benchmarks/engine.py      # under ten minutes
+    BENCH=quick python benchmarks/engine.py      # about two minutes
     python benchmarks/engine.py few-shot labels  # some
 
 Models are random and in float32. Times are of answering alone, after loading and warming up. The
@@ -71,7 +71,7 @@ class Case(NamedTuple):
         name = "sorted by length" if ordered else "as they come"
         rows = self.rows[:part]
         best: tuple[float, Tokens] | None = None
-        for size in SIZES:
+        for size in (s for s in SIZES if s <= part):
             generate = partial(kit.generated, self.model, rows, NEW, size, ordered=ordered)
             one = kit.timed(f"generate, {part} in batches of {size}, {name}", generate)
             best = min(best or one, one, key=lambda pair: pair[0])
@@ -100,12 +100,12 @@ def few_shot_texts(count: int) -> list[str]:
 
 
 def few_shot() -> None:
-    folder, texts = kit.llama().folder, few_shot_texts(200)
+    folder, texts = kit.llama().folder, few_shot_texts(kit.quick(200, 64))
     work = case(
         "few-shot generation, shared prefix of 600 tokens, 15 M Llama, float32", folder, texts
     )
-    work.against_batches(kit.quick(200, 32), 8)
-    work.against_one_by_one(kit.quick(64, 12), 15)
+    work.against_batches(kit.quick(200, 16), 8)
+    work.against_one_by_one(kit.quick(64, 6), 15)
     against_rivals(work, folder, texts)
 
 
@@ -114,7 +114,7 @@ def against_rivals(work: Case, folder: Path, texts: Sequence[str]) -> None:
         print(f"  lm-eval and CTranslate2 are left out: {reason}")
         return
     # CTranslate2 computes the static prompt once for all prompts, so it gets them all.
-    cases = [("lm-eval", kit.quick(200, 32), (8, 32), 8), ("ctranslate2", len(texts), (8,), 2)]
+    cases = [("lm-eval", kit.quick(200, 16), (8, 32), 8), ("ctranslate2", len(texts), (8,), 2)]
     for rival, part, batches, reach in cases:
         job = {"folder": str(folder), "texts": texts[:part], "shared": COMMON, "new": NEW}
         best = rivals.best_of(rival, batches, {**job, **kit.how()})
@@ -124,19 +124,19 @@ def against_rivals(work: Case, folder: Path, texts: Sequence[str]) -> None:
 
 
 def few_shot_110m() -> None:
-    folder, texts = kit.llama(768, 12, 12).folder, few_shot_texts(kit.quick(200, 64))
+    folder, texts = kit.llama(768, 12, 12).folder, few_shot_texts(kit.quick(200, 24))
     work = case(
         "few-shot generation, shared prefix of 600 tokens, 110 M Llama, float32", folder, texts
     )
-    work.against_batches(kit.quick(64, 32), 6)
-    work.against_one_by_one(kit.quick(24, 4), 12)
+    work.against_batches(kit.quick(64, 8), 6)
+    work.against_one_by_one(kit.quick(24, 2), 12)
 
 
 def ladder() -> None:
     """0, 1, 2, 4 and 8 demonstrations of 75 tokens, climbed with one engine and with five."""
     folder, rng = kit.llama().folder, random.Random(2)
     demonstrations = [kit.words(rng, 75) for _ in range(max(LADDER))]
-    queries = [kit.words(rng, rng.randint(20, 40)) for _ in range(kit.quick(100, 24))]
+    queries = [kit.words(rng, rng.randint(20, 40)) for _ in range(kit.quick(100, 12))]
     rungs = [[" ".join([*demonstrations[:k], query]) for query in queries] for k in LADDER]
     opening, engine = kit.timed("opening", lambda: opened(folder))
     alone = [opened(folder) for _ in rungs]
@@ -168,7 +168,7 @@ def ladder() -> None:
 def zero_shot() -> None:
     """20 to 200 tokens that nothing else begins with."""
     rng = random.Random(3)
-    count = kit.quick(200, 48)
+    count = kit.quick(200, 24)
     texts = [kit.words(rng, rng.randint(20, 200)) for _ in range(count)]
     work = case("zero-shot, prompts that share nothing, 15 M Llama", kit.llama().folder, texts)
     work.against_batches(count, 1)
@@ -177,7 +177,7 @@ def zero_shot() -> None:
 def seq2seq() -> None:
     """Inputs of 20 to 400 tokens."""
     rng = random.Random(4)
-    count = kit.quick(128, 32)
+    count = kit.quick(128, 16)
     texts = [kit.words(rng, rng.randint(20, 400)) for _ in range(count)]
     work = case("encoder-decoder, mixed lengths, 60 M T5", kit.t5().folder, texts)
     work.against_batches(count, 2)

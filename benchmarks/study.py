@@ -1,7 +1,7 @@
 """A whole study, raced and built only where it must be, against every rung in full.
 
     python benchmarks/study.py                   # half an hour or more
-    BENCH=quick python benchmarks/study.py       # fewer items, and one of the comparisons
+    BENCH=quick python benchmarks/study.py       # fewer items, no full tuning, one comparison
 
 `study.yaml` beside this file has six rungs that prompt, LoRA and full tuning on a bundled task, for
 the bundled model; LoRA is the one that decides. `exact` says that the verdicts are the same.
@@ -37,7 +37,8 @@ def study(folder: Path, *, everything: bool) -> Study:
     ledger = f"sqlite:///{folder}/ledger.db"
     task = Task.load(TASK)
     task = replace(task, test=task.test[:TEST])
-    return Study(task, name="bench", go_on=everything, ledger=ledger)
+    rungs = kit.quick(task.rungs, task.rungs[:-1])
+    return Study(task, rungs=rungs, name="bench", go_on=everything, ledger=ledger)
 
 
 def plain(batch_tokens: int) -> Callable[[Checkpoint], HFEngine]:
