@@ -14,6 +14,7 @@ from stepladder.adaptation import Adaptation, Prompter
 from stepladder.errors import RungError, TrainingError
 from stepladder.methods import parse_rung
 from stepladder.methods.lora import Lora
+from stepladder.methods.prompt_tuning import PromptTuning
 from stepladder.methods.tuning import work_of
 from stepladder.records import (
     Build,
@@ -113,10 +114,21 @@ def test_without_dev_rows_there_is_nothing_to_choose_by(base: Adaptation, tmp_pa
 
 
 def test_it_is_a_setting_like_others() -> None:
-    method = registry.build("methods", "full(lr=auto)")
-    assert registry.describe("full", method) == "full(lr=auto)"
+    for name in ("full", "prompt-tuning"):
+        method = registry.build("methods", f"{name}(lr=auto)")
+        assert registry.describe(name, method) == f"{name}(lr=auto)"
     assert registry.build("methods", "lora(lr=3e-4)").lr == 3e-4
     with pytest.raises(RungError, match="'fast' is not float or auto"):
         parse_rung("lora(lr=fast)")
     assert work_of(Lora(epochs=6), 200, 5) == (1, 6.0)
     assert work_of(Lora(epochs=6, lr="auto"), 200, 5) == (4, 12.0)
+
+
+def test_of_a_soft_prompt_three_times_and_a_third_of_its_own_are_tried(
+    base: Adaptation, tmp_path: Path
+) -> None:
+    bench = Bench(tmp_path, around(0.3))
+    PromptTuning(4, lr="auto").adapt(base, ROWS, DEV, bench)  # type: ignore[arg-type]
+    assert [job.fit.learning_rate for job in bench.trials] == [0.1, 0.3, 0.033, 0.9]
+    (job,) = bench.kept
+    assert (job.method, job.fit.learning_rate) == ("prompt-tuning(n=4)", 0.3)

@@ -38,8 +38,9 @@ class PromptTuning:
     (prefix-tuning), which is for decoder-only models."""
     epochs: float | None = None
     """Passes over the training rows at most; without it 3, or more where rows are few."""
-    lr: float | None = None
-    """The highest learning rate; without it one for soft prompts, far above a LoRA's."""
+    lr: float | Literal["auto"] | None = None
+    """The highest learning rate; without it one for soft prompts, far above a LoRA's. `auto`
+    searches one on dev, by a few short trainings."""
     batch_size: int = 8
     """Rows an update."""
     patience: int = 2
