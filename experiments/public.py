@@ -1,4 +1,7 @@
-"""Public tasks as settings of a task file, for the experiments beside this file.
+"""Public tasks as task files, for the experiments beside this file and for the command line.
+
+    STEPLADDER_SHARED=FOLDER python experiments/public.py xquad --to runs/xquad
+    stepladder climb runs/xquad/task.yaml --rungs "zero-shot, rag(k=1), rag(k=1) + lora" --all
 
     settings = written("tatoeba", Path("../shared/data"), folder, tests=100)
 
@@ -9,10 +12,16 @@ the seed.
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
+import sys
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 DATA = Path(os.environ.get("STEPLADDER_SHARED", "../shared")) / "data"
 INDUCTION = {
@@ -74,14 +83,27 @@ def dialogsum(data: Path) -> dict[str, Any]:
     }
 
 
+def gsm8k(data: Path) -> dict[str, Any]:
+    return {
+        "data": {part: str(data / f"gsm8k/{part}.jsonl") for part in ("train", "test")},
+        "input": "question",
+        "references": "answer",
+        "instruction": "Solve the problem.",
+        "metrics": ["number"],
+        "sampling": {"max_new_tokens": 100},
+        "sample": {"train": 800, "dev": 60},
+    }
+
+
 NAMES = (*INDUCTION, "tatoeba", "dialogsum")
+"""Tasks that every rung can be tried on; GSM8K wants programs, and XQuAD documents."""
 
 
 def settings_of(name: str, data: Path) -> dict[str, Any]:
     """The task file, without rungs and guards."""
     if name in INDUCTION:
         return induction(data, name)
-    return {"tatoeba": tatoeba, "dialogsum": dialogsum}[name](data)
+    return {"tatoeba": tatoeba, "dialogsum": dialogsum, "gsm8k": gsm8k}[name](data)
 
 
 def written(name: str, data: Path, folder: Path, tests: int) -> dict[str, Any]:
@@ -89,7 +111,7 @@ def written(name: str, data: Path, folder: Path, tests: int) -> dict[str, Any]:
     settings = settings_of(name, data)
     test = folder / "test.jsonl"
     with Path(settings["data"]["test"]).open(encoding="utf-8") as rows:
-        test.write_text("".join(islice(rows, tests)), encoding="utf-8")
+        lines_to(test, islice(rows, tests))
     settings["data"]["test"] = str(test)
     return {"name": name, **settings}
 
@@ -99,3 +121,65 @@ def missing() -> bool:
     if not DATA.is_dir():
         print(f"no {DATA}: left out; STEPLADDER_SHARED names a folder of public data")
     return not DATA.is_dir()
+
+
+def xquad(folder: Path) -> dict[str, Any]:
+    """Questions on paragraphs: the first half of the articles trains, the other is asked, and the
+    paragraphs of both are the documents, a file each. Errors are clustered by paragraph."""
+    articles = json.loads((DATA / "xquad/xquad.en.json").read_text("utf-8"))["data"]
+    (folder / "paragraphs").mkdir(exist_ok=True)
+    rows: dict[str, list[Mapping[str, str]]] = {"train": [], "test": []}
+    for number, article in enumerate(articles):
+        part = rows["train" if number < len(articles) / 2 else "test"]
+        for place, paragraph in enumerate(article["paragraphs"]):
+            name = f"{number:02}-{place}"
+            (folder / "paragraphs" / f"{name}.txt").write_text(paragraph["context"], "utf-8")
+            part += [
+                {
+                    "question": row["question"],
+                    "answer": row["answers"][0]["text"],
+                    "paragraph": name,
+                    "gold": paragraph["context"],
+                }
+                for row in paragraph["qas"]
+            ]
+    for name, some in rows.items():
+        lines_to(folder / f"{name}.jsonl", (json.dumps(row) + "\n" for row in some))
+    return {
+        "name": "xquad",
+        "data": {name: f"{name}.jsonl" for name in rows},
+        "input": "question",
+        "references": "answer",
+        "group": "paragraph",
+        "knowledge": {"files": "paragraphs", "gold": "gold"},
+        "instruction": "Answer the question.",
+        "metrics": ["token_f1", "exact_match"],
+        "sampling": {"max_new_tokens": 24},
+    }
+
+
+def lines_to(path: Path, lines: Iterable[str]) -> None:
+    path.write_text("".join(lines), encoding="utf-8")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Writes the task file of a public task.")
+    names = (*NAMES, "gsm8k", "xquad")
+    parser.add_argument("task", choices=names)
+    parser.add_argument("--to", type=Path, required=True, help="a folder")
+    parser.add_argument("--tests", type=int, default=100, help="test items, of all but XQuAD")
+    given = parser.parse_args()
+    if missing():
+        return 0
+    given.to.mkdir(parents=True, exist_ok=True)
+    if given.task == "xquad":
+        settings = xquad(given.to)
+    else:
+        settings = written(given.task, DATA, given.to, given.tests)
+    (given.to / "task.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
+    print(given.to / "task.yaml")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
