@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,10 @@ import yaml
 
 from stepladder.study import Study, Summary
 from stepladder.tasks import Task
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "experiments"))
+
+from public import settings_of
 
 pytestmark = pytest.mark.slow
 MODELS = {"embedded": "embedded", "stories260K": "models/stories260K"}
@@ -28,59 +33,20 @@ def bart_outputs(data: Path, folder: Path) -> Path:
 
 def task_of(kind: str, data: Path, folder: Path) -> dict[str, Any]:
     """The task file of each kind, as a user would write it."""
-    if kind == "dialogsum":
-        return {
-            "data": {
-                "train": str(data / "dialogsum/dialogsum.train.jsonl.gz"),
-                "dev": str(data / "dialogsum/dialogsum.dev.jsonl"),
-                "test": str(data / "dialogsum/dialogsum.test.jsonl"),
-            },
-            "id": "fname",
-            "input": "dialogue",
-            "references": {
-                "train": "summary",
-                "dev": "summary",
-                "test": ["summary1", "summary2", "summary3"],
-            },
-            "instruction": "Summarize the following conversation.",
-            "metrics": ["rougeL", "rouge1", "rouge2"],
-            "sampling": {"max_new_tokens": 50},
-            "rungs": ["zero-shot", {"outputs": str(bart_outputs(data, folder)), "name": "BART"}],
-        }
-    if kind == "tatoeba":
-        files = {"train": "train", "dev": "valid", "test": "test"}
-        return {
-            "data": {k: str(data / f"tatoeba_en_sv/{v}.jsonl") for k, v in files.items()},
-            "input": "en",
-            "references": "sv",
-            "instruction": "Translate into Swedish.",
+    bart = {"outputs": str(bart_outputs(data, folder)), "name": "BART"}
+    own: dict[str, dict[str, Any]] = {
+        "dialogsum": {"metrics": ["rougeL", "rouge1", "rouge2"], "rungs": ["zero-shot", bart]},
+        "tatoeba": {
             "metrics": ["chrf", "bleu", "exact_match"],
-            "sampling": {"max_new_tokens": 32},
             "rungs": ["zero-shot", "few-shot(3, nearest=bm25)", "lora(epochs=1)"],
-        }
-    if kind == "gsm8k":
-        return {
-            "data": {s: str(data / f"gsm8k/{s}.jsonl") for s in ("train", "test")},
-            "input": "question",
-            "references": "answer",
-            "instruction": "Solve the problem.",
-            "metrics": ["number"],
-            "sampling": {"max_new_tokens": 40},
-            "rungs": ["zero-shot", "few-shot(1)"],
-        }
-    folders = {"train": "train", "test": "test"}
-    return {
-        "data": {
-            k: str(data / f"instruction_induction/{v}/sentiment.jsonl") for k, v in folders.items()
         },
-        "input": "input",
-        "references": "outputs",
-        "labels": ["positive", "negative"],
-        "instruction": "Say whether the sentiment of the sentence is positive or negative.",
-        "metrics": ["accuracy", "macro_f1"],
-        "sampling": {"max_new_tokens": 8},
-        "rungs": ["zero-shot", "few-shot(4)", "few-shot(2) + lora(epochs=1)"],
+        "gsm8k": {"sampling": {"max_new_tokens": 40}, "rungs": ["zero-shot", "few-shot(1)"]},
+        "sentiment": {
+            "metrics": ["accuracy", "macro_f1"],
+            "rungs": ["zero-shot", "few-shot(4)", "few-shot(2) + lora(epochs=1)"],
+        },
     }
+    return settings_of(kind, data) | own[kind]
 
 
 @pytest.fixture
