@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from stepladder import registry
 from stepladder.cli.app import app
-from stepladder.cli.options import Knowledge, LedgerUrl, Models, Requests, Rungs, TaskFile
+from stepladder.cli.options import Knowledge, LedgerUrl, Models, Requests, Rungs, Seeds, TaskFile
 
 
 @app.command()
@@ -14,6 +16,7 @@ def check(
     rungs: Rungs = None,
     knowledge: Knowledge = None,
     requests: Requests = 100_000,
+    seeds: Seeds = None,
     ledger: LedgerUrl = "runs/ledger.db",
 ) -> None:
     """Validate a task, show prompts, find leakage, and foretell what a climb would cost.
@@ -31,6 +34,8 @@ def check(
     loaded = Task.load(task)
     if knowledge:
         loaded = loaded.with_knowledge(knowledge)
+    if seeds is not None:
+        loaded = replace(loaded, seeds=seeds)
     plan = make_plan(
         loaded,
         [find_model(m, loaded.sampling) for m in model or ["embedded"]],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from stepladder import registry
 from stepladder.cli.app import app
-from stepladder.cli.options import Knowledge, LedgerUrl, Models, Requests, Rungs, TaskFile
+from stepladder.cli.options import Knowledge, LedgerUrl, Models, Requests, Rungs, Seeds, TaskFile
 from stepladder.cli.outputs import refuse_unwritable
 from stepladder.cli.progress import climbed
 
@@ -22,6 +23,7 @@ def climb(
     knowledge: Knowledge = None,
     name: Annotated[str | None, typer.Option(help="The study's name in the ledger.")] = None,
     requests: Requests = 100_000,
+    seeds: Seeds = None,
     go_on: Annotated[
         bool, typer.Option("--all", help="Ask every rung everything, whatever is decided.")
     ] = False,
@@ -47,6 +49,8 @@ def climb(
     loaded = Task.load(task)
     if knowledge:
         loaded = loaded.with_knowledge(knowledge)
+    if seeds is not None:
+        loaded = replace(loaded, seeds=seeds)
     study = Study(
         loaded,
         [find_model(m, loaded.sampling, allow_pickle=allow_pickle) for m in model or ["embedded"]],

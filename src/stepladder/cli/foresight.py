@@ -14,8 +14,10 @@ from stepladder.records import Endpoint
 from stepladder.report.units import DASH, size
 from stepladder.report.units import seconds as duration
 from stepladder.study.check import Foresight
+from stepladder.study.draws import RepeatsForesight
 from stepladder.study.guards import trains
 from stepladder.study.plan import Plan
+from stepladder.study.wording import listed
 
 _SHOWN_LEAKS = 5
 
@@ -38,6 +40,8 @@ def print_foresight(plan: Plan, foresight: Foresight, console: Console) -> None:
     _print_leakage(foresight, console)
     for line in _guards(plan, foresight):
         console.print(line, markup=False, highlight=False)
+    if foresight.repeats is not None:
+        console.print(_repeats(plan, foresight.repeats), markup=False, highlight=False)
     console.print(
         "Predicted: tokens in and out, time, the memory of trainings (without that of the "
         f"libraries); the total is at {plan.requests:,} requests.",
@@ -123,6 +127,19 @@ def _guards(plan: Plan, foresight: Foresight) -> Iterator[str]:
     yield (
         f"Guards cost {items:,} requests{text} to {base} once and to each of {trainings}: "
         f"{items * (bases + len(rungs)):,} requests at most, beside those below."
+    )
+
+
+def _repeats(plan: Plan, repeats: RepeatsForesight) -> str:
+    """What further seeds would cost at most; which rungs are repeated shows in the race."""
+    parts = [f"{repeats.requests:,} requests"]
+    if repeats.trainings:
+        parts.insert(0, f"{repeats.trainings:,} training{'s' * (repeats.trainings > 1)}")
+    time = "" if repeats.seconds is None else f", predicted to take {duration(repeats.seconds)}"
+    still = f"; nothing is drawn for {listed(repeats.unmoved)}" if repeats.unmoved else ""
+    return (
+        f"Seeds: {plan.task.seeds} builds of each rung that the verdict hangs on: at most "
+        f"{' and '.join(parts)} more{time}, if it is all of {listed(repeats.rungs)}{still}."
     )
 
 

@@ -20,6 +20,13 @@ Rungs = Annotated[
     str | None, typer.Option(help='Instead of the task\'s own: "zero-shot, lora(rank=4)".')
 ]
 Requests = Annotated[int, typer.Option(help="Traffic that the cost of building is spread over.")]
+Seeds = Annotated[
+    int | None,
+    typer.Option(
+        help="Builds of the rungs that decide, whose spread is shown beside the verdict; instead "
+        "of the task's own number."
+    ),
+]
 Knowledge = Annotated[
     list[str] | None,
     typer.Option(help="Documents for rag instead of the task's own; may be given several times."),

@@ -16,6 +16,7 @@ from stepladder.report.evidence import KINDS, WAYS
 from stepladder.report.files import write_whole
 from stepladder.report.frame import render_page
 from stepladder.report.picture import draw
+from stepladder.report.seeds import BREADTH as SPREAD_BREADTH
 from stepladder.report.trials import BREADTH, trials_of
 from stepladder.report.view import COSTS, look
 from stepladder.study.summary import (
@@ -45,6 +46,7 @@ def render_html(summary: Summary) -> str:
         ways=WAYS,
         tried=trials_of(summary),
         breadth=BREADTH,
+        spread_breadth=SPREAD_BREADTH,
         fates=[fate for fate in PROGRAM_FATES if _occurs(fate, summary)],
     )
 

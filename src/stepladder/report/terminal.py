@@ -20,6 +20,7 @@ from rich.text import Text
 
 from stepladder.report import units
 from stepladder.report.evidence import KINDS, EvidenceView
+from stepladder.report.seeds import SpreadView
 from stepladder.report.view import MetricView, Row, View, look
 from stepladder.study.summary import Summary
 
@@ -117,10 +118,24 @@ def _remarks(summary: Summary, view: View, left_out: tuple[MetricView, ...]) -> 
         yield from _about(row)
     for line in view.race:
         yield Text(line)
+    if view.spread is not None:
+        yield from _spread(view.spread)
     for note in summary.verdict.notes:
         yield Text(units.legible(note))
     if summary.crossover:
         yield Text(units.legible(summary.crossover.sentence))
+
+
+def _spread(spread: SpreadView) -> Iterator[Text]:
+    """The rungs over the seeds, and what is to be said of it."""
+    for row in spread.rows:
+        values = zip(spread.seeds, row.values, strict=True)
+        by_seed = ", ".join(f"seed {seed} {value}" for seed, value in values)
+        yield Text(f"{row.name}: {by_seed}; mean {row.mean}, {row.range} (n = {row.items})")
+    for line in spread.warnings:
+        yield Text(line, style="yellow")
+    for line in spread.sentences:
+        yield Text(line)
 
 
 def _evidence(evidence: EvidenceView) -> str:

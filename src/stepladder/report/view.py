@@ -14,6 +14,7 @@ from stepladder.report import units
 from stepladder.report.costs import known_cost, money
 from stepladder.report.evidence import EvidenceView, look_at
 from stepladder.report.forgetting import ForgettingView, look_at_guards
+from stepladder.report.seeds import SpreadView, look_at_seeds
 from stepladder.study.summary import Programs, RungSummary, Summary
 
 KINDS = {
@@ -117,6 +118,8 @@ class View:
     priced: bool
     race: tuple[str, ...]
     """How the rungs left the race, a sentence each, and what that saved."""
+    spread: SpreadView | None
+    """None where no further seeds were asked for."""
 
     @property
     def winner(self) -> Row | None:
@@ -143,6 +146,7 @@ def look(summary: Summary) -> View:
         guarded=any(row.forgetting is not None for row in rows),
         priced=bool(summary.prices),
         race=_race(summary),
+        spread=look_at_seeds(summary),
     )
 
 

@@ -96,6 +96,7 @@ def model_card(
             *rows,
             "",
             _graded(rung, summary),
+            *_builds(rung, summary),
             "",
             "## Use",
             "",
@@ -151,6 +152,21 @@ def _graded(rung: RungSummary, summary: Summary) -> str:
     if found is None:
         return f"Not graded: no answers were asked of this rung. `{summary.deciding}`"
     return f"Graded on {found.n:,} of {summary.task['rows']['test']:,} items. `{found.signature}`"
+
+
+def _builds(rung: RungSummary, summary: Summary) -> list[str]:
+    """How far other seeds came, where that was looked at: this is one build of them."""
+    rows = summary.spread.rungs if summary.spread else ()
+    row = next((row for row in rows if row.rung == rung.name), None)
+    found = rung.metrics.get(summary.deciding)
+    if row is None or row.low is None or row.high is None or found is None:
+        return []
+    low, high = (f"{end * found.times:.1f}" for end in (row.low, row.high))
+    return [
+        "",
+        f"{len(row.values)} builds that differ in their seed came to {low} to {high} on the same "
+        "items; this is the first of them.",
+    ]
 
 
 def _items(rung: RungSummary, deciding: str) -> str:

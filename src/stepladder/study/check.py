@@ -27,6 +27,7 @@ from stepladder.statistics import (
     margin_level,
     target_level,
 )
+from stepladder.study.draws import RepeatsForesight, check_seeds, foresee_repeats
 from stepladder.study.fitting import base_adaptation, fit_to_context
 from stepladder.study.grounding import leak_into_knowledge
 from stepladder.study.guards import GuardForesight, check_guards, foresee_guards, trains
@@ -75,12 +76,15 @@ class Foresight:
     """As they were found."""
     guards: tuple[GuardForesight, ...] = ()
     """The guard tasks; empty where no rung trains, since nothing else is held against them."""
+    repeats: RepeatsForesight | None = None
+    """Of further seeds; None for a task with one."""
 
 
 def foresee(plan: Plan, ledger: str | Path) -> Foresight:
     """Looks at a plan. Reads the ledger where there is one; writes nothing. Raises what a study of
     it would refuse."""
     check_guards(plan)
+    check_seeds(plan)
     task = plan.task
     events, decided = _from_ledger(ledger, task)
     first = next((p.checkpoint for p in plan.rungs if p.checkpoint is not None), None)
@@ -111,6 +115,7 @@ def foresee(plan: Plan, ledger: str | Path) -> Foresight:
         counted=counted,
         endpoints=plan.endpoints,
         guards=foresee_guards(plan) if any(map(trains, plan.rungs)) else (),
+        repeats=foresee_repeats(plan, list(by_name.values())),
     )
 
 

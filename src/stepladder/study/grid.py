@@ -193,7 +193,7 @@ def plan_grid(
         for n in wanted:
             drawn = _drawn(task.train, n or most, seed)
             # How many rows, and not what is forgotten: guards would be asked in every cell.
-            part = replace(task, train=drawn, seed=task.seed + seed, guard=None)
+            part = replace(task, train=drawn, seed=task.seed + seed, seeds=1, guard=None)
             rungs = {k: _rung(k, method if n else None, apart) for k in counts}
             study = Study(part, [model], list(rungs.values()), go_on=True, ledger=ledger)
             studies.append(study)

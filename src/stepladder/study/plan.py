@@ -77,6 +77,8 @@ def make_plan(
     """Checks everything that can be checked without spending, and names every rung."""
     if requests < 1:
         raise TaskError(f"requests is {requests}; give the traffic to expect, 1 or more")
+    if task.seeds < 1:
+        raise TaskError(f"seeds is {task.seeds}; give how many builds to look at, 1 or more")
     _check_dtype(dtype, checkpoints)
     if not task.test:
         raise TaskError(f"task '{task.name}' has no test rows; name a test split")

@@ -99,7 +99,7 @@ def plan_shares(
     for share in sorted(set(shares)):
         rung = with_replay(method, share)
         for seed in range(seeds):
-            own = replace(task, seed=task.seed + seed, guard=free)
+            own = replace(task, seed=task.seed + seed, seeds=1, guard=free)
             study = Study(own, [model], [_BASE, rung], go_on=True, ledger=ledger)
             places.append(_Place(share, rung, seed, study))
     return SharesPlan(task, model, method, seeds, tuple(places), ledger)

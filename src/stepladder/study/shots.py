@@ -156,7 +156,8 @@ def plan_shots(
         tuned = None
     elif tuned is not None:
         rungs.append(tuned)
-    task = replace(task, guard=None)  # how many demonstrations, and not what is forgotten
+    # How many demonstrations, and not what is forgotten; the draws are rungs of their own.
+    task = replace(task, guard=None, seeds=1)
     study = Study(task, found, rungs, requests=requests, go_on=True, ledger=ledger)
     return ShotsPlan(study, found, counts, draws, tuned)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -14,15 +14,17 @@ from stepladder.engines.opening import open_engine as usual_engine
 from stepladder.errors import LedgerError
 from stepladder.ledger import DEFAULT_LEDGER, Ledger, StudyLog
 from stepladder.methods import Rung
-from stepladder.records import Model, content_hash
+from stepladder.records import Json, Model, content_hash
 from stepladder.study.climb import Climber, OpenEngine
 from stepladder.study.conclude import Draft, Outcome, conclude
 from stepladder.study.contest import Contest
+from stepladder.study.draws import check_seeds
 from stepladder.study.grade import Graded, Grader
 from stepladder.study.guards import Guards, check_guards
 from stepladder.study.plan import Plan, PlannedRung, make_plan
 from stepladder.study.predict import cost_order, dry_run, predict, rate_event
 from stepladder.study.provenance import origin
+from stepladder.study.repeats import Repeats
 from stepladder.study.split import Splitter
 from stepladder.study.summary import Split, Summary
 from stepladder.study.watch import Silent, Watcher
@@ -62,6 +64,7 @@ class Study:
             if isinstance(planned.rung, Rung) and planned.checkpoint is not None:
                 dry_run(planned.rung, task, planned.checkpoint, rows=1)
         check_guards(self.plan)
+        check_seeds(self.plan)
         if task.knowledge is not None and task.knowledge.nli is not None:
             open_entailment(task.knowledge.nli)  # refused now rather than when all is answered
         self.name = _study_name(name, self.plan)
@@ -79,23 +82,27 @@ class Study:
             log = ledger.start(self.name, self.plan.settings())
             order = self._order(ledger, log)
             started = time.monotonic()
-            climber = Climber(self.plan, log, watcher, open_engine)
+            open_climber = partial(Climber, log=log, watcher=watcher, open_engine=open_engine)
+            climber = open_climber(self.plan)
             grader = Grader(self.plan.task, self.plan.requests)
             guarded = self.plan.task.guard is not None
             guards = Guards(self.plan, climber.engine, log, watcher) if guarded else None
             contest = Contest(self.plan, order, climber, grader, guards)
+            repeats = Repeats(self.plan, grader, open_climber)
 
             splits: dict[str, Split | None] = {}
 
-            def outcome() -> Outcome:
-                work = {
-                    "requests asked": climber.asked,
-                    "trainings": climber.bench.trainings,
+            def work() -> Json:
+                return {
+                    "requests asked": climber.asked + repeats.asked,
+                    "trainings": climber.bench.trainings + repeats.trainings,
                     "seconds": round(time.monotonic() - started, 1),
                 }
+
+            def outcome() -> Outcome:
                 departures = tuple(contest.race.departures.values())
                 graded = contest.graded()
-                return Outcome(self.name, self.plan, grader, graded, work, departures, splits)
+                return Outcome(self.name, self.plan, grader, graded, work(), departures, splits)
 
             draft = Draft(log, outcome)
             try:
@@ -108,7 +115,14 @@ class Study:
             ended = outcome()
             for graded in ended.graded:
                 self._keep_scores(log, graded)
-            return conclude(ended, ledger, log)
+            summary = conclude(ended, ledger, log)
+            if self.plan.task.seeds > 1:  # the verdict is kept by now, and stays as it is
+                watcher.say(f"{summary.verdict.sentence} What follows are further seeds.")
+                spread = repeats.of(ended.graded, ended.departures, summary.verdict)
+                worked = {**summary.provenance, "work in the last run": work()}
+                summary = replace(summary, spread=spread, provenance=worked)
+                log.append("summary", summary.as_json())
+            return summary
 
     def _order(self, ledger: Ledger, log: StudyLog) -> list[PlannedRung]:
         """The order of the climb, decided once: a study that goes on keeps it, whatever the ledger

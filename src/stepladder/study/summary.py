@@ -11,6 +11,7 @@ from typing import Literal, get_args
 
 from stepladder.records import Cost, Json, ProgramRun, Score, Trial, trial_from_json
 from stepladder.study.forgetting import Forgetting, forgetting_from_json
+from stepladder.study.spread import Spread, spread_from_json
 
 VerdictKind = Literal["reached", "not-reached", "good-enough", "undecided", "refused", "unfinished"]
 DepartureKind = Literal["won", "missed", "worse", "refused", "hopeless", "left out", "over"]
@@ -303,6 +304,9 @@ class Summary:
     """As the user gave them; empty: no money is shown."""
     race: Race | None = None
     """None where an older Stepladder, which asked every item, wrote the summary."""
+    spread: Spread | None = None
+    """What the rungs that decide come to under further seeds; None where none were asked for, or
+    before the first of them."""
 
     def as_json(self) -> Json:
         return asdict(self)
@@ -319,6 +323,8 @@ class Summary:
         fields["crossover"] = Crossover(**crossover) if crossover else None
         race = data.get("race")
         fields["race"] = _race(race) if race else None
+        spread = data.get("spread")
+        fields["spread"] = spread_from_json(spread) if spread else None
         return cls(**fields)
 
 

@@ -75,6 +75,7 @@ class TaskSpec:
     sampling: Sampling
     sample: Mapping[str, int]
     seed: int
+    seeds: int
     rungs: tuple[str | OutputsRung, ...]
     prices: Mapping[str, float] = field(default_factory=dict)
     programs: str | None = None
@@ -112,6 +113,7 @@ def read_spec(
         sampling=_sampling(section),
         sample=_sample(section),
         seed=section.integer("seed") or 0,
+        seeds=section.integer("seeds", least=1) or 1,
         rungs=_rungs(section, folder),
         prices=_prices(section),
         programs=section.text("programs"),

@@ -47,6 +47,8 @@ class Task:
     rungs: tuple[str | OutputsRung, ...] = ()
     """In the order of the file; lists of methods are read by the study."""
     seed: int = 0
+    seeds: int = 1
+    """Builds of which the spread is shown beside the verdict; 1 shows none."""
     prices: Mapping[str, float] = field(default_factory=dict)
     """per_million_tokens_in, per_million_tokens_out, per_hour: those that the user gave."""
     notes: tuple[str, ...] = ()
@@ -68,8 +70,8 @@ class Task:
     @cached_property
     def fingerprint(self) -> str:
         """Content hash of what decides a result: rows, instruction, labels, metrics, target,
-        margin, sampling, seed, knowledge, guards and what is replayed. Name, notes, prices and
-        rungs are left out."""
+        margin, sampling, seed, knowledge, guards and what is replayed. Name, notes, prices, rungs
+        and how many seeds are left out."""
         settings: list[Any] = [self.instruction, self.labels, self.metrics, self.margin, self.seed]
         settings += [self.target and asdict(self.target), self.sampling.as_json()]
         settings += [{"guard": self.guard.fingerprint}] if self.guard else []
@@ -250,6 +252,7 @@ def _task(spec: TaskSpec, sources: Mapping[str, Source], path: Path | None) -> T
         sampling=spec.sampling,
         rungs=spec.rungs,
         seed=spec.seed,
+        seeds=spec.seeds,
         prices=spec.prices,
         knowledge=spec.knowledge,
         notes=(f"rows: {counts}", *notes),
