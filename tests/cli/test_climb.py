@@ -121,6 +121,10 @@ def test_check_counts_only_the_demonstrations_that_will_be_shown(
         ({"guard": {"tasks": ["till-sums"], "max_drop": 5}}, ["--rungs", "lora"], "write 0.05"),
         ({}, ["--model", "no/such/folder"], "there is no folder"),
         ({}, ["--requests", "0"], "requests is 0"),
+        ({}, ["--seeds", "0"], "seeds is 0; give how many builds"),
+        ({}, ["--seeds", "2", "--rungs", "zero-shot"], "or draws its demonstrations (zero-shot)"),
+        ({"seeds": 0}, [], "seeds: a whole number of 1 or more is expected, '0' came"),
+        ({"seeds": "three"}, [], "seeds: a whole number of 1 or more is expected, 'three' came"),
         ({}, ["--rungs", ","], "no rung is named"),
         ({}, ["--rungs", "zero-shot, outputs: nowhere.jsonl"], "nowhere.jsonl: no such file"),
         ({}, ["--name", "../elsewhere"], "a study cannot be named '../elsewhere'"),
@@ -199,6 +203,28 @@ def test_a_raced_climb_says_what_it_saved_and_a_stopped_one_shows_what_it_has(
     assert unfinished.code == 0
     assert "Not finished: partial results" in unfinished.out
     assert run("export", "s", "winner").code == 2
+
+
+def test_check_counts_further_seeds_and_a_climb_shows_their_spread(
+    run: Callable[..., Ran], tmp_path: Path
+) -> None:
+    task = task_file(tmp_path, target=None, margin=0.9, seeds=2, sampling={"max_new_tokens": 4})
+    checked = " ".join(run("check", str(task)).out.split())
+    assert "2 builds of each rung that the verdict hangs on: at most 24 requests more" in checked
+    assert "if it is all of one-shot; nothing is drawn for zero-shot." in checked
+    assert "Seeds:" not in run("check", str(task), "--seeds", "1").out
+    ran = run("climb", str(task), "--name", "s", "--json", "out.json", "--all", "--seeds", "3")
+    assert ran.code in (0, 3), ran.err
+    spread = json.loads((tmp_path / "out.json").read_text())["spread"]
+    assert spread["seeds"] == [0, 1, 2] and spread["requests"] == 48
+    (row,) = spread["rungs"]
+    assert (row["rung"], len(row["values"])) == ("one-shot", 3)
+    said = " ".join(ran.out.split())
+    assert "one-shot: seed 0" in said and "no interval of the population" in said
+    assert "took 48 requests" in said and "on no rung's bill" in said
+    assert "Over seeds" in (tmp_path / "runs/s/report.html").read_text()
+    wrong = run("climb", str(task), "--seeds", "three")
+    assert wrong.code == 2 and "Invalid value for '--seeds'" in wrong.err
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from stepladder.records import Cost, ProgramRun, Score
 from stepladder.study.forgetting import Forgetting, GuardDrop, TextRise
+from stepladder.study.spread import RungSpread, Spread
 from stepladder.study.summary import (
     Comparison,
     Crossover,
@@ -403,7 +404,40 @@ def guarded() -> Summary:
     return replace(whole, study="guarded", rungs=rungs)
 
 
+def seeded() -> Summary:
+    """Over nine seeds: a rung with a spread beyond what decided, and one whose build failed."""
+    whole = full()
+    few, winner = whole.rungs[1].name, whole.rungs[4].name
+    values = (0.341, 0.262, 0.3, 0.333, 0.352, 0.29, 0.31, 0.327, 0.348)
+    hole = (0.214, None, *(0.2 + i / 100 for i in range(7)))
+    warning = (
+        f"The 9 builds of {winner} lie 9.0 points apart, more than the 5.1 points that decided."
+    )
+    spread = Spread(
+        seeds=tuple(range(9)),
+        rungs=(RungSpread.of(few, 200, hole), RungSpread.of(winner, 200, values)),
+        sentences=(
+            "A spread of 9 builds on the same items. It is no interval of the population.",
+            f"{few} (seed 1) failed to build: {HOSTILE}",
+            "The further seeds took 8 trainings and 3,200 requests, which is on no rung's bill.",
+        ),
+        warnings=(warning,),
+        trainings=8,
+        requests=3_200,
+        seconds=None,
+    )
+    return replace(whole, study="seeded", spread=spread)
+
+
+def unseeded() -> Summary:
+    """Further seeds were asked for, and nothing was repeated."""
+    said = ("No rung that the verdict hangs on was repeated under another seed.",)
+    return replace(stopped(), study="unseeded", spread=Spread((0, 1), (), said, (), 0, 0, 0.0))
+
+
 ALL = {
+    "seeded": seeded,
+    "unseeded": unseeded,
     "guarded": guarded,
     "programmed": programmed,
     "raced": raced,

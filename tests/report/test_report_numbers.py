@@ -179,3 +179,24 @@ def test_all_three_say_what_was_forgotten_and_who_is_refused() -> None:
         assert said in page.text
     assert "−30.0 0" in table and "refused" in table
     assert "forgetting" not in terminal(summaries.undecided())
+
+
+def test_all_three_say_how_far_builds_lie_apart_and_that_it_is_no_interval() -> None:
+    summary = summaries.ALL["seeded"]()
+    data, table = as_json(summary), " ".join(terminal(summary).split())
+    page = Page(render_html(summary))
+    rows = ["|".join(cell.strip() for cell in row) for row in page.rows]
+    few, winner = data["spread"]["rungs"]
+    assert winner["values"][:2] == [0.341, 0.262] and few["values"][1] is few["mean"] is None
+    assert (winner["low"], winner["high"]) == (0.262, 0.352)
+    assert "lora: seed 0 34.1, seed 1 26.2, seed 2 30.0" in table
+    assert "mean 31.8, 26.2 to 35.2 (n = 200)" in table
+    assert any("lora|31.8|26.2 to 35.2||200|34.1|26.2|30.0|33.3" in row for row in rows)
+    assert any("bm25)|–|–||200|21.4|–|20.0" in row for row in rows)
+    for said in ("no interval of the population", "more than the 5.1 points", "on no rung's bill"):
+        assert said in table and page.text.count(said) == 1
+    assert Summary.from_json(json.loads(json.dumps(summary.as_json()))) == summary
+    nothing = summaries.ALL["unseeded"]()
+    assert "No rung that the verdict hangs on" in terminal(nothing)
+    assert "Over seeds" in Page(render_html(nothing)).text
+    assert "Over seeds" not in Page(render_html(summaries.full())).text
