@@ -146,7 +146,7 @@ def test_a_spread_beyond_the_distance_to_the_target_is_named_and_what_it_is_not_
     said = " ".join(spread.sentences)
     assert "A spread of 3 builds, of seeds 0, 1 and 2, on the same items" in said
     assert "no interval of the population" in said and "the first build alone" in said
-    assert "Nothing is drawn for zero-shot, so there is nothing to repeat." in said
+    assert "Another seed changes neither weights nor prompts of zero-shot" in said
 
 
 def test_a_spread_within_the_distance_that_decided_warns_of_nothing(
@@ -157,6 +157,24 @@ def test_a_spread_within_the_distance_that_decided_warns_of_nothing(
     spread = study.climb(open_engine=open_fake).spread
     assert spread is not None and spread.warnings == ()
     assert spread.rungs[0].values == (1.0, 1.0)
+
+
+def test_where_lower_is_better_the_other_side_of_the_target_is_counted(
+    climb: Callable[..., Summary],
+) -> None:
+    def open_engine(checkpoint: Checkpoint) -> FakeEngine:
+        writes = open_schooled(checkpoint)._look_up
+        return FakeEngine(
+            lambda prompt: text if (text := writes(prompt)).isupper() else " nothing",
+            name=checkpoint.fingerprint,
+        )
+
+    target = {"metric": "ter", "at_most": 50}
+    summary = climb(["schooled"], open_engine, target=target, metrics=["ter"], seeds=3)
+    assert summary.verdict.kind == "reached" and summary.spread is not None
+    assert summary.spread.rungs[0].low == summary.spread.rungs[0].values[0] < 50  # type: ignore[operator]
+    (warning,) = summary.spread.warnings
+    assert warning.endswith("2 of 3 come to ter 50.0 or better on these items.")
 
 
 def test_without_a_target_what_the_winner_had_to_spare_decides(

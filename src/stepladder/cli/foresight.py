@@ -136,7 +136,9 @@ def _repeats(plan: Plan, repeats: RepeatsForesight) -> str:
     if repeats.trainings:
         parts.insert(0, f"{repeats.trainings:,} training{'s' * (repeats.trainings > 1)}")
     time = "" if repeats.seconds is None else f", predicted to take {duration(repeats.seconds)}"
-    still = f"; nothing is drawn for {listed(repeats.unmoved)}" if repeats.unmoved else ""
+    still = (
+        f"; another seed changes nothing in {listed(repeats.unmoved)}" if repeats.unmoved else ""
+    )
     return (
         f"Seeds: {plan.task.seeds} builds of each rung that the verdict hangs on: at most "
         f"{' and '.join(parts)} more{time}, if it is all of {listed(repeats.rungs)}{still}."

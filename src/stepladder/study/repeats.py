@@ -258,7 +258,10 @@ def _sentences(
     drawing = {_name(g) for g in drawn}
     still = [name for g in measured if (name := _name(g)) not in drawing]
     if still:
-        lines.append(f"Nothing is drawn for {listed(still)}, so there is nothing to repeat.")
+        lines.append(
+            f"Another seed changes neither weights nor prompts of {listed(still)}, so there is "
+            "nothing to repeat."
+        )
     gone = [name for g in drawn if (name := _name(g)) not in repeated]
     if gone:
         lines.append(f"Refused or out of the race before its end, not repeated: {listed(gone)}.")
