@@ -187,7 +187,7 @@ def test_without_a_target_what_the_winner_had_to_spare_decides(
     assert values(summary).keys() == {"schooled", "schooled(level=-0.3)"}
     (warning,) = summary.spread.warnings
     assert "that schooled(level=-0.3) would have had to gain on schooled" in warning
-    assert "schooled is within 5.0 points of it in 3 of 3, or ahead." in warning
+    assert "schooled is ahead or within 5.0 points in 3 of 3." in warning
 
 
 def test_a_rung_that_had_left_and_is_not_the_closest_is_not_repeated_and_that_is_said(

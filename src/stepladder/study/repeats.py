@@ -4,8 +4,8 @@
     spread = repeats.of(graded, departures, verdict)
     spread.warnings      # where another build might have decided otherwise
 
-Repeated are the winner, whoever was still in the race at its end, and the closest rival of those
-that had left it. A repeat is a rung of its own in the study's log, named by its seed, so it is
+Repeated are the winner, whoever no bound had put out when the race ended, and the closest rival
+even if one had. A repeat is a rung of its own in the study's log, named by its seed, so it is
 built, asked and kept as all rungs are: again it asks nothing, and killed it goes on. Guards are not
 asked again.
 """
@@ -235,8 +235,8 @@ class _Warnings:
                 lines.append(
                     f"The {count} builds of {widest} lie {wording.points(self._apart(widest))} "
                     f"apart, more than the {wording.points(spare)} that {name} would have had to "
-                    f"gain on {winner}: seed by seed, {winner} is within {wording.points(margin)} "
-                    f"of it in {within} of {count}, or ahead."
+                    f"gain on {winner}: seed by seed, {winner} is ahead or within "
+                    f"{wording.points(margin)} in {within} of {count}."
                 )
         return lines
 
@@ -249,9 +249,8 @@ def _sentences(
     lines = []
     if found:
         lines.append(
-            f"A spread of {len(seeds)} builds, of seeds {listed(seeds)}, on the same items: "
-            "trainings begin and are ordered anew, demonstrations are drawn anew. It is no "
-            "interval of the population, and the verdict is about the first build alone."
+            f"A spread of {len(seeds)} builds, of seeds {listed(seeds)}, on the same items. It is "
+            "no interval of the population, and the verdict is about the first build alone."
         )
     else:
         lines.append("No rung that the verdict hangs on was repeated under another seed.")
