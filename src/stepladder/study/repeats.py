@@ -186,7 +186,8 @@ class _Warnings:
 
     def lines(self) -> list[str]:
         target = self._plan.task.target
-        return self._about_target(target.value) if target is not None else self._about_margin()
+        value = target.value if target is not None else None
+        return self._about_margin() if value is None else self._about_target(value)
 
     def _apart(self, name: str) -> float:
         values = [_value(self._grader, build) for build in self._builds[name]]
@@ -213,7 +214,7 @@ class _Warnings:
         """What the winner had to spare: by so much a rival would have to gain on it until it were
         no longer within the margin."""
         winner, lines = self._verdict.rung, list[str]()
-        if winner not in self._builds:
+        if winner is None or winner not in self._builds:
             return lines
         margin, count = margin_of(self._plan.task, self._grader.deciding), self._plan.task.seeds
         wording = Wording(self._grader.deciding, margin)
@@ -228,8 +229,7 @@ class _Warnings:
         closest = max(leads, key=lambda name: leads[name][0], default=None)
         for name, by_seed in leads.items():
             spare = margin - by_seed[0]
-            moved = [n for n in ((winner, name) if name == closest else (name,))]
-            widest = max(moved, key=self._apart)
+            widest = max([winner, name] if name == closest else [name], key=self._apart)
             if self._apart(widest) > spare:
                 within = sum(lead < margin for lead in by_seed)
                 lines.append(
