@@ -15,6 +15,7 @@ from stepladder.errors import RungError, TrainingError
 from stepladder.methods import parse_rung
 from stepladder.methods.lora import Lora
 from stepladder.methods.prompt_tuning import PromptTuning
+from stepladder.methods.rate_search import searched_epochs
 from stepladder.methods.tuning import work_of
 from stepladder.records import (
     Build,
@@ -33,19 +34,27 @@ Loss = Callable[[float], float | None]
 
 @dataclass
 class Bench:
-    """Trains at once, to the loss that a function of the rate gives; None: it fails."""
+    """Trains at once, to the loss that a function of the rate gives; None: it fails. A whole
+    training comes lower by .01, or to what a function of its own gives."""
 
     folder: Path
     loss: Loss
+    whole: Loss | None = None
     seed: int = 7
     replay: Sequence[OtherRow] = ()
     trials: list[TrainingJob] = field(default_factory=list)
+    """The short ones."""
+    wholes: list[TrainingJob] = field(default_factory=list)
+    """Trials of all passes."""
     kept: list[TrainingJob] = field(default_factory=list)
     recorded: list[Trial] = field(default_factory=list)
 
     def train(self, job: TrainingJob, *, trial: bool = False) -> Build:
-        (self.trials if trial else self.kept).append(job)
-        loss = self.loss(job.fit.learning_rate)
+        short = job.fit.epochs == searched_epochs(6.0)
+        (self.kept if not trial else self.trials if short else self.wholes).append(job)
+        loss = (self.loss if short or self.whole is None else self.whole)(job.fit.learning_rate)
+        if loss is not None and not short and self.whole is None:
+            loss -= 0.01
         if loss is None:
             raise TrainingError("the loss is no number any more")
         log = {"dev_losses": [[1, loss + 1], [2, loss], [3, loss + 0.1]]}
@@ -132,3 +141,43 @@ def test_of_a_soft_prompt_three_times_and_a_third_of_its_own_are_tried(
     assert [job.fit.learning_rate for job in bench.trials] == [0.1, 0.3, 0.033, 0.9]
     (job,) = bench.kept
     assert (job.method, job.fit.learning_rate) == ("prompt-tuning(n=4)", 0.3)
+
+
+@pytest.mark.parametrize(
+    ("wholes", "trained", "taken"),
+    [
+        ({8e-3: 0.5}, [8e-3], 8e-3),  # lower than the short one's .6: as it should be
+        ({8e-3: 0.7, 2.7e-3: 0.5}, [8e-3, 2.7e-3], 2.7e-3),  # too high for so many passes
+        ({8e-3: 0.7, 2.7e-3: 0.8}, [8e-3, 2.7e-3], 8e-3),  # the lower one is no better
+        ({8e-3: None, 2.7e-3: 0.8}, [8e-3, 2.7e-3], 2.7e-3),
+        ({8e-3: None, 2.7e-3: None}, [8e-3, 2.7e-3], 8e-3),  # and the rung says why it failed
+    ],
+)
+def test_the_whole_training_is_tried_at_a_lower_rate_where_it_needs_one(
+    wholes: dict[float, float | None],
+    trained: list[float],
+    taken: float,
+    base: Adaptation,
+    tmp_path: Path,
+) -> None:
+    short = {8e-3: 0.6, 2.4e-2: 0.9, 2.7e-3: 0.7}
+    bench = Bench(tmp_path, short.__getitem__, wholes.__getitem__)
+    if wholes.get(taken) is None:
+        with pytest.raises(TrainingError):
+            Lora(lr="auto", epochs=6).adapt(base, ROWS, DEV, bench)  # type: ignore[arg-type]
+    else:
+        Lora(lr="auto", epochs=6).adapt(base, ROWS, DEV, bench)  # type: ignore[arg-type]
+    assert [job.fit.learning_rate for job in bench.wholes] == trained
+    (job,) = bench.kept
+    assert job.fit.learning_rate == taken
+    chosen = [t.setting for t in bench.recorded if t.chosen]
+    assert chosen == [f"lr={taken:g}"]  # what it took is on the bill as the rung's own training
+    rejected = {t.setting: t.score.value for t in bench.recorded if "all passes" in t.setting}
+    assert rejected == {f"lr={r:g}, all passes": v for r, v in wholes.items() if r != taken}
+
+
+def test_a_search_of_single_passes_is_whole_as_it_is(base: Adaptation, tmp_path: Path) -> None:
+    bench = Bench(tmp_path, around(8e-3), around(8e-3))
+    Lora(lr="auto", epochs=1).adapt(base, ROWS, DEV, bench)  # type: ignore[arg-type]
+    assert [job.fit.epochs for job in (*bench.wholes, *bench.kept)] == [1.0] * 4
+    assert not [t for t in bench.recorded if "all passes" in t.setting]

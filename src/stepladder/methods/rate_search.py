@@ -7,7 +7,9 @@ of the passes with the same rise and fall; where the best of them is at an edge,
 in that direction, for at most five trials. The loss and not the task's measure decides: it is known
 after every training without asking the model anything, and tells rates apart on fewer rows.
 
-A short training can bear a higher rate than a long one, so what is found leans upwards a little.
+A short training can bear a higher rate than a long one, so what it finds leans upwards. Where the
+whole training at that rate comes no lower than the short one did, the rate is too high for it: the
+next lower one is then trained whole too, and the lower loss is taken, and so on downwards.
 """
 
 from __future__ import annotations
@@ -49,8 +51,9 @@ def searched_epochs(epochs: float) -> float:
 
 
 def search_rate(job: TrainingJob, bench: Workbench) -> float:
-    """The rate whose short training came to the lowest loss on dev. `job` is the whole training at
-    the usual rate. Raises TrainingError where no rate trains."""
+    """The rate whose short training came to the lowest loss on dev, or a lower one that the whole
+    training needs. `job` is the whole training at the usual rate. Raises TrainingError where no
+    rate trains."""
     usual = job.fit.learning_rate
     tried: dict[float, Trial] = {}
     failure: TrainingError | None = None
@@ -68,15 +71,47 @@ def search_rate(job: TrainingJob, bench: Workbench) -> float:
     if best is None:
         assert failure is not None
         raise failure
-    bench.record_trials([replace(tried[r], chosen=r == best) for r in sorted(tried)])
+    whole = _whole(job, best, tried, bench)
+    best = _best(whole) or best
+    bench.record_trials(
+        [replace(tried[r], chosen=r == best) for r in sorted(tried)]
+        + [whole[r] for r in sorted(whole) if r != best]
+    )
     return best
 
 
 def _tried(job: TrainingJob, rate: float, bench: Workbench) -> Trial:
-    fit = replace(job.fit, learning_rate=rate, epochs=searched_epochs(job.fit.epochs))
+    return _trained(job, f"lr={rate:g}", rate, searched_epochs(job.fit.epochs), bench)
+
+
+def _trained(job: TrainingJob, name: str, rate: float, epochs: float, bench: Workbench) -> Trial:
+    fit = replace(job.fit, learning_rate=rate, epochs=epochs)
     build = bench.train(replace(job, fit=fit), trial=True)
     losses = [float(loss) for _, loss in build.log["dev_losses"]]
-    return Trial(f"lr={rate:g}", _score(min(losses, default=None), job), build.seconds)
+    return Trial(name, _score(min(losses, default=None), job), build.seconds)
+
+
+def _whole(
+    job: TrainingJob, best: float, tried: Mapping[float, Trial], bench: Workbench
+) -> dict[float, Trial]:
+    """Whole trainings from the best rate downwards, as long as they show it to be too high. That of
+    the rate that is taken in the end is the rung's own, and not trained again."""
+    found: dict[float, Trial] = {}
+    epochs = job.fit.epochs
+    if searched_epochs(epochs) >= epochs:
+        return found  # the short ones were whole
+    for rate in sorted((r for r in tried if r <= best), reverse=True):
+        name = f"lr={rate:g}, all passes"
+        try:
+            found[rate] = _trained(job, name, rate, epochs, bench)
+        except TrainingError:
+            found[rate] = Trial(name, _score(None, job), None)
+        loss, short = found[rate].score.value, tried[rate].score.value
+        if loss is None:
+            continue
+        if _best(found) != rate or short is None or loss < short:
+            break
+    return found
 
 
 def _score(loss: float | None, job: TrainingJob) -> Score:
