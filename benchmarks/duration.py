@@ -27,7 +27,7 @@ import torch
 import kit
 from stepladder.checkpoints import load_tokenizer, resolve
 from stepladder.checkpoints.answer_loss import able
-from stepladder.forecast import empty_model, probe, read_config
+from stepladder.forecast import Beside, empty_model, probe, read_config
 from stepladder.records import FitSettings, Prompt, TrainingJob
 from stepladder.training import build_method, run_job
 from stepladder.training.batches import Encoded, LengthGroups
@@ -85,7 +85,9 @@ def told(job: TrainingJob, taken: Taken) -> float:
     collator = replace(collator_for(tokenizer, job), shares=able(model))
     method = build_method(job.method)
     forecast = foretold(
-        rehearsal(model, method, taken.precision), collator(longest(train, job)), job
+        rehearsal(model, method, taken.precision, Beside()),
+        collator(longest(train, job)),
+        job,
     )
     assert forecast is not None
     with torch.device("meta"):

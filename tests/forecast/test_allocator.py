@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from array import array
 
 import pytest
 
@@ -68,3 +69,31 @@ def test_a_system_that_does_not_tell_is_none(monkeypatch: pytest.MonkeyPatch) ->
     assert kept(Trace()) is None
     monkeypatch.setattr(allocator.sys, "executable", "/bin/false")
     assert kept(Trace()) is None
+
+
+def test_what_comes_once_more_is_what_went_again() -> None:
+    """What stayed is not taken twice, and what was there before is not given back."""
+    trace = Trace()
+    trace.take(1, 50)
+    start = len(trace)
+    trace.take(2, 60)
+    trace.take(3, 70)
+    trace.give(1)
+    trace.give(2)
+    end = len(trace)
+    trace.repeat(start, end, 10)
+    events = array("q")
+    events.frombytes(trace.content())
+    assert events[end:].tolist() == [12, 60, 12, -1]
+
+
+@glibc
+def test_what_comes_once_more_is_held_beside_what_came_since() -> None:
+    trace = Trace()
+    trace.take(1, 8 * MIB)
+    trace.give(1)
+    once = kept(trace)
+    trace.take(2, 6 * MIB)
+    trace.repeat(0, 4, 10)
+    assert once is not None
+    assert (kept(trace) or 0) > once + 5 * MIB

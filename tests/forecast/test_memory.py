@@ -13,7 +13,7 @@ from transformers import LlamaConfig, T5Config
 
 from stepladder.checkpoints.answer_loss import answer_loss, learned
 from stepladder.errors import CheckpointError, RungError
-from stepladder.forecast import Batch, foretell, read_config, within
+from stepladder.forecast import Batch, Beside, foretell, read_config, within
 from stepladder.methods.full import Full
 from stepladder.methods.lora import Lora
 from stepladder.training import build_method
@@ -163,7 +163,7 @@ def test_a_process_holds_the_tensors_and_some_more() -> None:
     tensors = foretell(config, Full(), Batch(8, 96, 32))
     assert tensors.process is None
     assert tensors.expected == tensors.peak
-    told = foretell(config, Full(), Batch(8, 96, 32), process=True)
+    told = foretell(config, Full(), Batch(8, 96, 32), process=Beside())
     assert told.process is not None
     assert told.expected == told.process
     assert tensors.peak == told.peak < told.process < 1.5 * told.peak

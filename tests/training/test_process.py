@@ -95,40 +95,54 @@ def test_interrupted_then_killed_then_finished_equals_never_disturbed(make_job, 
 @linux
 @pytest.mark.slow
 def test_the_memory_of_a_process_is_foretold_within_a_seventh(tmp_path):
-    """A Llama of 9 million parameters, above a training of next to no model."""
+    """A Llama of 9 million parameters, with what its libraries grow by."""
     from transformers import LlamaConfig
 
-    def trained(name: str, config: LlamaConfig) -> Build:
-        folder = tmp_path / name
-        saved_with_tokenizer(config, folder)
-        text = " ".join(f"w{5 + i % 90}" for i in range(200))
-        return run_job(
-            TrainingJob(
-                method="full",
-                checkpoint=resolve(str(folder)),
-                train=((Prompt(text, ()), text[:180]),) * 16,
-                dev=(),
-                fit=FitSettings(epochs=1.0, batch_size=8),
-                seed=0,
-            ),
-            tmp_path / f"{name}-job",
-        )
+    config = LlamaConfig(
+        hidden_size=256,
+        intermediate_size=512,
+        num_hidden_layers=6,
+        num_attention_heads=4,
+        vocab_size=16_000,
+        pad_token_id=0,
+        eos_token_id=1,
+        tie_word_embeddings=True,
+    )
+    saved_with_tokenizer(config, tmp_path / "model")
+    text = " ".join(f"w{5 + i % 90}" for i in range(200))
+    job = TrainingJob(
+        method="full",
+        checkpoint=resolve(str(tmp_path / "model")),
+        train=((Prompt(text, ()), text[:180]),) * 16,
+        dev=(),
+        fit=FitSettings(epochs=1.0, batch_size=8),
+        seed=0,
+    )
+    build = run_job(job, tmp_path / "job")
+    assert build.log["foretold_memory"] == pytest.approx(build.peak_memory, rel=0.15)
 
-    def sizes(hidden: int, layers: int, words: int) -> LlamaConfig:
-        return LlamaConfig(
-            hidden_size=hidden,
-            intermediate_size=2 * hidden,
-            num_hidden_layers=layers,
-            num_attention_heads=4,
-            vocab_size=words,
-            pad_token_id=0,
-            eos_token_id=1,
-            tie_word_embeddings=True,
-        )
 
-    null = trained("null", sizes(16, 1, 200)).peak_memory
-    build = trained("real", sizes(256, 6, 16_000))
-    assert build.log["foretold_memory"] == pytest.approx(build.peak_memory - null, rel=0.15)
+@linux
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_the_memory_of_the_bundled_model_is_foretold_within_a_quarter(tmp_path, method):
+    """Dev rows, a last batch of three rows, and updates enough for holes to show."""
+    pairs = tuple(
+        (Prompt(f"Write the plural.\n\nInput: {word}{i}\nOutput:", ()), f"{word}{i}s")
+        for i in range(32)
+        for word in ("cat", "horse", "elephant")
+    )
+    job = TrainingJob(
+        method=method,
+        checkpoint=resolve("embedded"),
+        train=pairs[:75],
+        dev=pairs[75:],
+        fit=FitSettings(epochs=4.0, batch_size=8),
+        seed=0,
+    )
+    build = run_job(job, tmp_path / "job")
+    assert build.log["libraries"]["of"] == "a training of next to no model"
+    assert build.log["foretold_memory"] == pytest.approx(build.peak_memory, rel=0.25)
 
 
 def test_a_failure_inside_is_told_with_its_reason(make_job, tmp_path):

@@ -33,20 +33,23 @@ def memory(
     ] = None,
     gpu: Annotated[str | None, typer.Option(help="What there is: 24GB.")] = None,
     bf16: Annotated[
-        bool | None, typer.Option(help="Products in bf16; by default with --gpu.")
+        bool | None,
+        typer.Option(help="Products in bf16; by default with --gpu or where faster here."),
     ] = None,
 ) -> None:
     """Foretell the memory and the work of a training. No weights are needed or loaded.
 
     Every tensor of one update is counted, by going through it without contents.
-    Without --gpu it is also told what this machine's allocator would hold for
-    them, which is what a process takes beside its libraries.
+    Without --gpu it is also told what a process on this machine would take: what
+    the allocator would hold for them, and what the libraries grow by, which is
+    measured once on a machine.
     """
     from rich.console import Console
 
     from stepladder.errors import TaskError
     from stepladder.forecast import Batch, foretell, read_config, within
     from stepladder.training import virtual_tokens
+    from stepladder.training.foresight import of_one_size
 
     room = None if gpu is None else _bytes(gpu)
     told = max(1, length // 8) if answer is None else answer
@@ -55,10 +58,12 @@ def memory(
     methods = _methods(method)
     config = read_config(model)
     shape = Batch(batch, length - told, told)
-    autocast = gpu is not None if bf16 is None else bf16
+    here = of_one_size(config) if gpu is None else None
+    autocast = (here is None or here.bf16) if bf16 is None else bf16
+    process = None if here is None else here.beside
     found: dict[str, tuple[Forecast, Forecast | None]] = {}
     for name, chosen in methods.items():
-        rehearse = partial(foretell, config, chosen, autocast=autocast, process=gpu is None)
+        rehearse = partial(foretell, config, chosen, autocast=autocast, process=process)
         more = virtual_tokens(chosen)  # of a soft prompt, before those of the row
         forecast = rehearse(shape._replace(prompt=shape.prompt + more))
         fits: Forecast | None = forecast
@@ -71,12 +76,25 @@ def memory(
         f"{batch} rows of {length} tokens, {told} of them the answer; weights in float32"
         f"{', those of linear layers in 4 bits where asked' if _four(methods) else ''}"
         f"{', products in bf16' if autocast else ''}. Gradients come as activations go: the peak "
-        "is less than their sum. The libraries' own memory is not in it.",
+        "is less than their sum."
+        f"{'' if process is None else _beside(process.growth)}",
         highlight=False,
     )
     if room is not None and gpu is not None:
         for line in _fits(found, gpu):
             console.print(line, markup=False, highlight=False)
+
+
+def _beside(growth: int) -> str:
+    from stepladder.report import units
+
+    if not growth:
+        return " What libraries take is in none of it."
+    return (
+        " A process here also has what libraries grow by, "
+        f"{units.size(growth)} in a training of next to no model, and code for the sizes of its "
+        "batches, of which this is one."
+    )
 
 
 def _methods(text: str) -> dict[str, TrainingMethod]:
@@ -126,6 +144,7 @@ def _table(found: dict[str, tuple[Forecast, Forecast | None]]) -> object:
     for part in ("weights", "gradients", "optimiser", "activations", "peak"):
         table.add_row(part, *(units.size(getattr(f, part)) for f in forecasts))
     if any(f.process is not None for f in forecasts):
+        table.add_row("libraries", *(units.size(f.libraries or None) for f in forecasts))
         table.add_row("process here", *(units.size(f.process) for f in forecasts))
     table.add_row("FLOPs of an update", *(f"{f.flops:.2g}" for f in forecasts))
     return table

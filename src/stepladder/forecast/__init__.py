@@ -6,8 +6,10 @@ forecast.peak              # bytes of tensors at the fullest moment of an update
 """
 
 from stepladder.forecast.configuration import read_config
+from stepladder.forecast.products import kernel_bytes
 from stepladder.forecast.rehearsal import (
     Batch,
+    Beside,
     Forecast,
     empty_model,
     foretell,
@@ -18,11 +20,13 @@ from stepladder.forecast.work import Work, work_of
 
 __all__ = [
     "Batch",
+    "Beside",
     "Forecast",
     "Speed",
     "Work",
     "empty_model",
     "foretell",
+    "kernel_bytes",
     "probe",
     "read_config",
     "within",

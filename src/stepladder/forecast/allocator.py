@@ -20,6 +20,7 @@ import os
 import subprocess
 import sys
 from array import array
+from typing import Any
 
 _GIVEN = -1
 _ALIGNED = 64
@@ -42,6 +43,26 @@ class Trace:
     def give(self, number: int) -> None:
         if number > self._before:
             self._events.extend((number, _GIVEN))
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def repeat(self, start: int, end: int, numbers: int) -> None:
+        """What came and went from `start` to `end` (lengths of this trace) once more. `numbers`
+        are added to those taken there, so that they are new ones; what was taken there and is
+        still held is not taken again."""
+        taken: dict[int, int] = {}
+        given: set[int] = set()
+        events = self._events[start:end]
+        for number, size in zip(events[::2], events[1::2], strict=True):
+            if size == _GIVEN:
+                given.add(number)
+            else:
+                taken[number] = size
+        passing = given & taken.keys()
+        for number, size in zip(events[::2], events[1::2], strict=True):
+            if number in passing:
+                self._events.extend((number + numbers, size))
 
     def content(self) -> bytes:
         return self._events.tobytes()
@@ -77,11 +98,26 @@ class _Held(ctypes.Structure):
     ]
 
 
+def in_use() -> int | None:
+    """Bytes that this process has from malloc; None where this system does not tell."""
+    try:
+        found = _asking(ctypes.CDLL(None))()
+    except (AttributeError, OSError):
+        return None
+    return int(found.uordblks + found.hblkhd)
+
+
+def _asking(libc: ctypes.CDLL) -> Any:
+    """Raises AttributeError without glibc 2.33."""
+    ask = libc.mallinfo2
+    ask.restype = _Held
+    return ask
+
+
 def _replay(content: bytes) -> int:
     """Raises AttributeError without glibc, MemoryError where the system refuses."""
     libc = ctypes.CDLL(None)
-    ask = libc.mallinfo2
-    ask.restype = _Held
+    ask = _asking(libc)
     libc.posix_memalign.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t]
     libc.free.argtypes = [ctypes.c_void_p]
 

@@ -29,6 +29,7 @@ from stepladder.checkpoints.answer_loss import Learned, able, answer_loss
 from stepladder.contracts import TrainingMethod
 from stepladder.forecast.allocator import Trace, kept
 from stepladder.forecast.four_bits import imitate, unpacked
+from stepladder.forecast.products import MOST_KEPT, Products
 
 
 class Batch(NamedTuple):
@@ -39,6 +40,19 @@ class Batch(NamedTuple):
     answer: int
     common: int = 0
     """Tokens of the prompt that are the same in all rows, and read once."""
+
+
+class Beside(NamedTuple):
+    """What a process on this machine's processor holds beside a training's tensors."""
+
+    growth: int = 0
+    """Bytes that libraries grow by in a training of next to nothing."""
+    kernel: int = 0
+    """Bytes that oneDNN keeps for a product in bf16 of a shape that is new to it."""
+    updates: int = 0
+    """Sizes of batches other than the one that is rehearsed, which have products of their own."""
+    looks: int = 0
+    """The same of batches that are only looked at."""
 
 
 class Forecast(NamedTuple):
@@ -68,9 +82,13 @@ class Forecast(NamedTuple):
     """Bytes that all other operations of one update read and write."""
     operations: int
     """In one update, of whatever kind."""
+    libraries: int = 0
+    """Bytes of the process that libraries grow by, whatever is trained; 0 where it was not asked
+    for or is not known."""
     process: int | None = None
-    """Bytes of a process on this machine's processor, above its imports: the weights, and what its
-    allocator holds for all else. None where it was not asked for or cannot be told."""
+    """Bytes of a process on this machine's processor, above its imports: the libraries' growth, the
+    weights, and what its allocator holds for all else. None where it was not asked for or cannot be
+    told."""
 
     @property
     def expected(self) -> int:
@@ -81,8 +99,10 @@ class Forecast(NamedTuple):
 class _Tally(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the bytes of all tensors that are alive, and the work of all matrix products."""
 
-    def __init__(self) -> None:
+    def __init__(self, kernel: int = 0) -> None:
+        """`kernel`: bytes kept for each new shape of a product in bf16."""
         super().__init__()  # type: ignore[no-untyped-call]
+        self.products = Products(kernel)
         self.now = 0
         self.peak = 0
         self.flops = 0.0
@@ -99,6 +119,8 @@ class _Tally(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for tensor in tree_leaves(out):
             if isinstance(tensor, torch.Tensor):
                 self._enter(tensor.untyped_storage())
+        if kernel := self.products.new(func, args):
+            self.keep(kernel)
         work = _work(func, args, kwargs or {}, out)
         self.operations += 1
         self.flops += work
@@ -118,6 +140,15 @@ class _Tally(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.now += storage.nbytes()
         self.peak = max(self.peak, self.now)
         weakref.finalize(storage, self._leave, key)
+
+    def keep(self, size: int) -> None:
+        """Bytes that the process holds from now on, and no tensor."""
+        self._count += 1
+        self.trace.take(self._count, size)
+
+    def repeat(self, start: int) -> None:
+        """All that came and went since the trace was so long, once more."""
+        self.trace.repeat(start, len(self.trace), self._count)
 
     def _leave(self, key: int) -> None:
         number, size = self._alive.pop(key)
@@ -143,7 +174,7 @@ def foretell(
     autocast: bool = False,
     dtype: torch.dtype = torch.float32,
     all_logits: bool = False,
-    process: bool = False,
+    process: Beside | None = None,
 ) -> Forecast:
     """The second update of a training on its longest batch, when the optimiser has its states.
 
@@ -151,15 +182,16 @@ def foretell(
     bf16, as the fit loop does where it pays; `dtype` is that of the weights (the fit loop's are
     float32). With `all_logits` the output layer reads the prompt too, and attention a mask, which
     the fit loop spares where the model allows it. With `process` this machine's allocator is asked
-    what it would hold, which takes a tenth of a second. Raises RungError for a method that does not
-    go with the model.
+    what it would hold, which takes some tenths of a second. Raises RungError for a method that does
+    not go with the model.
     """
+    kernel = process.kernel if process else 0
     with quiet(), torch.device("meta"):
         model = empty_model(config, dtype)
         if getattr(method, "bits", None):
             imitate(model)
         model = method.prepare(model)
-    with quiet(), FakeTensorMode(allow_non_fake_inputs=True), _Tally() as tally:
+    with quiet(), FakeTensorMode(allow_non_fake_inputs=True), _Tally(kernel) as tally:
         _materialise(model)
         model.train()
         weights = tally.now
@@ -169,15 +201,18 @@ def foretell(
         inputs = _inputs(model, batch, all_logits=all_logits)
         if autocast:
             _autocast(model)
+        looked = 0
         for _ in range(2):
             optimiser.zero_grad()
             tally.begin()
-            before = tally.now
+            before, start = tally.now, len(tally.trace)
             loss = _loss(model, inputs)
-            activations = tally.now - before
+            activations, looked = tally.now - before, looked or len(tally.products)
             loss.backward()
             del loss
             optimiser.step()
+        if process:
+            _go_on(tally, process, looked, start)
         return Forecast(
             batch=batch,
             parameters=sum(p.numel() for p in model.parameters()) + unpacked(model),
@@ -191,7 +226,8 @@ def foretell(
             attention=tally.attention,
             moved=tally.moved,
             operations=tally.operations,
-            process=_process(weights, tally.trace) if process else None,
+            libraries=process.growth if process else 0,
+            process=_process(weights, process, tally.trace) if process else None,
         )
 
 
@@ -223,10 +259,19 @@ def empty_model(config: Any, dtype: torch.dtype = torch.float32) -> Any:
         return family.from_config(config, dtype=dtype)  # type: ignore[no-untyped-call]
 
 
-def _process(weights: int, trace: Trace) -> int | None:
+def _go_on(tally: _Tally, process: Beside, looked: int, start: int) -> None:
+    """Batches of other sizes come, and leave their kernels where the tensors of the update that
+    began at `start` were; then it comes again. `looked`: products of a forward pass."""
+    kernels = process.updates * len(tally.products) + process.looks * looked
+    for _ in range(min(kernels, MOST_KEPT - len(tally.products)) if process.kernel else 0):
+        tally.keep(process.kernel)
+    tally.repeat(start)
+
+
+def _process(weights: int, process: Beside, trace: Trace) -> int | None:
     """Weights are pages of their file, which no allocator holds (safetensors maps it)."""
     held = kept(trace)
-    return None if held is None else weights + held
+    return None if held is None else process.growth + weights + held
 
 
 def _materialise(model: nn.Module) -> None:

@@ -60,8 +60,8 @@ class Cost:
     peak_memory: int | None = None
     """Bytes while training; None where nothing was trained."""
     foretold_memory: int | None = None
-    """Bytes that the training was expected to hold at its fullest moment, the libraries' own left
-    out: of its process on a processor, of its tensors on a GPU."""
+    """Bytes that the training was expected to hold at its fullest moment: of its process on a
+    processor, with what libraries grow by there, of its tensors on a GPU."""
     foretold_seconds: float | None = None
     """That `build_seconds` were expected to be, when its trainings began and if dev stops none of
     them early."""

@@ -92,8 +92,8 @@ class Prediction:
     probed: bool = False
     """Whether the time of its trainings rests on a probe of this machine."""
     memory: int | None = None
-    """Bytes at the fullest moment of its training, the libraries' own left out; None where nothing
-    is trained, or where it was not foretold."""
+    """Bytes at the fullest moment of its training; None where nothing is trained, or where it was
+    not foretold."""
 
     def total(self, requests: int) -> float | None:
         """Seconds to build once and answer so many requests."""

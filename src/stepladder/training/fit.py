@@ -33,6 +33,7 @@ from stepladder.training.batches import Collator, Encoded, Row, by_length
 from stepladder.training.duration import Plan, Timing, plan_of, settle_seconds
 from stepladder.training.foresight import (
     TIMED_ROWS,
+    beside_tensors,
     collator_for,
     encoded,
     foretold,
@@ -40,6 +41,7 @@ from stepladder.training.foresight import (
     refuse_what_cannot_fit,
     rehearsal,
 )
+from stepladder.training.libraries import noted
 from stepladder.training.loop import Reports, StepladderTrainer
 from stepladder.training.memory import MemoryMeter
 from stepladder.training.precision import choose
@@ -95,7 +97,8 @@ def fit(
     if isinstance(method, BeginsFromText):
         method.begin(model, _common(_own(train, job)))
     way = _settled_way(model, tokenizer, train, job, work)
-    rehearse = rehearsal(model, method, way.precision, all_logits=not way.spares_logits)
+    beside = beside_tensors(noted(work.settled()), way.collator, train, dev, job)
+    rehearse = rehearsal(model, method, way.precision, beside, all_logits=not way.spares_logits)
     foreseen = foretold(rehearse, way.collator(longest(train, job)), job)
     if foreseen is not None:
         refuse_what_cannot_fit(foreseen, rehearse, model, job)

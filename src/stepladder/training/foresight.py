@@ -2,7 +2,7 @@
 contents, and a second's look at what this machine does.
 
     foreseen = foresee(job)         # without the weights, for `check`; None where it cannot be told
-    foreseen.forecast.expected      # bytes
+    foreseen.forecast.expected      # bytes, those that libraries grow by among them
     foreseen.seconds                # of updates and of looks at dev
 
 The training itself makes the same forecast before its first update, keeps it beside what it
@@ -31,6 +31,7 @@ from stepladder.contracts import TrainingMethod
 from stepladder.errors import StepladderError, TrainingError
 from stepladder.forecast import (
     Batch,
+    Beside,
     Forecast,
     empty_model,
     foretell,
@@ -38,8 +39,17 @@ from stepladder.forecast import (
     within,
 )
 from stepladder.records import Prompt, TrainingJob
-from stepladder.training.batches import IGNORED, Collator, Encoded, Row, by_length, encode
+from stepladder.training.batches import (
+    IGNORED,
+    Collator,
+    Encoded,
+    LengthGroups,
+    Row,
+    by_length,
+    encode,
+)
 from stepladder.training.duration import Timing
+from stepladder.training.libraries import Libraries, libraries
 from stepladder.training.memory import in_words
 from stepladder.training.precision import choose
 from stepladder.training.together import build_method, virtual_tokens
@@ -73,7 +83,9 @@ def foresee(job: TrainingJob) -> Foreseen | None:
     collator = replace(collator_for(tokenizer, job), shares=able(model))
     method = build_method(job.method)
     precision = choose(model, rows=TIMED_ROWS).name
-    forecast = foretold(rehearsal(model, method, precision), collator(longest(train, job)), job)
+    beside = beside_tensors(libraries(), collator, train, dev, job)
+    rehearse = rehearsal(model, method, precision, beside)
+    forecast = foretold(rehearse, collator(longest(train, job)), job)
     if forecast is None:
         return None
     with quiet(), torch.device("meta"):
@@ -109,8 +121,75 @@ def longest(train: Encoded, job: TrainingJob) -> list[Row]:
     return by_length(train.rows, job.fit.batch_size)[0]
 
 
+class Here(NamedTuple):
+    """How this machine would train."""
+
+    bf16: bool
+    beside: Beside
+
+
+def of_one_size(config: Any) -> Here:
+    """A training whose batches are all of one size."""
+    with quiet():
+        model = empty_model(config)
+    known = libraries()
+    beside = Beside() if known is None else Beside(known.growth, known.kernel)
+    return Here(choose(model, rows=TIMED_ROWS).name == "bf16", beside)
+
+
+def beside_tensors(
+    known: Libraries | None, collator: Collator, train: Encoded, dev: Encoded, job: TrainingJob
+) -> Beside:
+    """What the plan's process will hold beside its tensors; of libraries, nothing where it is not
+    known."""
+    if known is None:
+        return Beside()
+    order = LengthGroups(train.rows, job.fit.batch_size, job.seed)
+    updated, looked = _Sizes(), _Sizes()
+    for epoch in range(math.ceil(job.fit.epochs)):
+        order.set_epoch(epoch)
+        rows = [train.rows[place] for place in order]
+        for start in range(0, len(rows), job.fit.batch_size):
+            updated.add(collator, rows[start : start + job.fit.batch_size])
+    for batch in by_length(dev.rows, job.fit.batch_size):
+        looked.add(collator, batch)
+    looks = looked.number_beyond(updated)
+    return Beside(known.growth, known.kernel, max(0, updated.number_beyond(_Sizes()) - 1), looks)
+
+
+class _Sizes:
+    """The different numbers of tokens that a training's products are made of: of a decoder's rows
+    and of what they have in common, or of an encoder's and a decoder's, each about half of all."""
+
+    def __init__(self) -> None:
+        self._seen: tuple[set[int], set[int]] = set(), set()
+
+    def add(self, collator: Collator, rows: Sequence[Row]) -> None:
+        def tokens(longest: int) -> int:
+            return math.ceil(longest / collator.multiple) * collator.multiple
+
+        first, second = self._seen
+        if collator.encoder_decoder:
+            first.add(len(rows) * tokens(max(len(row.prompt) for row in rows)))
+            second.add(len(rows) * tokens(max(len(row.answer) for row in rows)))
+            return
+        common = collator.common(rows).get("common", 0)
+        first.add(len(rows) * (tokens(max(row.size for row in rows)) - common))
+        if common:
+            second.add(common)
+
+    def number_beyond(self, other: _Sizes) -> int:
+        first, second = (mine - known for mine, known in zip(self._seen, other._seen, strict=True))
+        return math.ceil((len(first) + len(second)) / 2) if self._seen[1] else len(first)
+
+
 def rehearsal(
-    model: Any, method: TrainingMethod, precision: str, *, all_logits: bool = False
+    model: Any,
+    method: TrainingMethod,
+    precision: str,
+    beside: Beside,
+    *,
+    all_logits: bool = False,
 ) -> Rehearsal:
     """How batches of this training are foretold: of a processor, with the process that it takes."""
     return partial(
@@ -119,7 +198,7 @@ def rehearsal(
         method,
         autocast=precision == "bf16",
         all_logits=all_logits,
-        process=not torch.cuda.is_available(),
+        process=None if torch.cuda.is_available() else beside,
     )
 
 

@@ -19,6 +19,8 @@ import torch
 _AT_LEAST = 1.3
 """Times faster that the products must be; autocast's own conversions eat the rest."""
 _SECONDS = 0.5
+_WIDEST = 4096
+"""Rows and columns of a matrix: more change nothing, and take memory."""
 
 
 class Precision(NamedTuple):
@@ -41,7 +43,7 @@ def choose(model: Any, rows: int) -> Precision:
     if not shapes:
         return Precision("float32", None)
     outputs, inputs = max(shapes, key=lambda shape: shapes[shape] * shape[0] * shape[1])
-    ratio = _speed_up(rows, inputs, outputs)
+    ratio = _speed_up(rows, min(inputs, _WIDEST), min(outputs, _WIDEST))
     return Precision("bf16" if ratio >= _AT_LEAST else "float32", round(ratio, 2))
 
 

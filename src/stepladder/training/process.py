@@ -13,6 +13,7 @@ from pathlib import Path
 from stepladder.checkpoints import allocator_settings
 from stepladder.errors import OutputError, TrainingError
 from stepladder.records import Build, TrainingJob
+from stepladder.training.libraries import NAME, libraries
 from stepladder.training.memory import in_words
 from stepladder.training.progress import Follower, Progress
 from stepladder.training.workfolder import WorkFolder
@@ -56,6 +57,7 @@ def run_job(
             done = work.build()
             if done is not None:
                 return done
+            _settle_libraries(work)
             code = _run(work, lock, on_progress)
             build = work.build()
     except OSError as error:
@@ -71,6 +73,15 @@ def run_job(
             f"start again {_KEPT}"
         )
     raise TrainingError(work.failure() or _unsaid(code, job, work))
+
+
+def _settle_libraries(work: WorkFolder) -> None:
+    """Notes what libraries will grow by, measured before the training's own time begins."""
+    settled = work.settled()
+    if "libraries" not in settled:
+        found = libraries()
+        kept = None if found is None else found._asdict() | {"of": NAME}
+        work.settle(settled | {"libraries": kept})
 
 
 def lower_what(job: TrainingJob) -> str:
