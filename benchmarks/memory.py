@@ -1,4 +1,4 @@
-"""Memory foretold against memory measured: each training in a process of its own, two updates.
+"""Memory foretold against memory measured: each training in a process of its own.
 
     python benchmarks/memory.py
 
@@ -7,8 +7,8 @@ this machine's allocator makes of them, with what libraries grow by (measured on
 next to no model) and what oneDNN keeps for products in bf16. Measured is the resident peak above
 the imports, as a report shows it too, so the libraries' growth is in both. Wanted is a process of
 .85 to 1.15 of it, and .75 to 1.25 for the bundled model, whose trainings have dev rows, short last
-batches and many updates. BENCH=quick takes the small
-models and short rows alone. Needs 8 GiB and, in full, about ten minutes of two processors.
+batches and many updates. BENCH=quick takes the small models and short rows alone. Needs 8 GiB and,
+in full, about ten minutes of two processors.
 """
 
 from __future__ import annotations
@@ -109,7 +109,8 @@ def main() -> None:
     print("in MiB; the ratio is the process by what was measured")
     print("| model | method | tokens | products | tensors | process | measured | ratio |")
     print("|---|---|---|---|---|---|---|---|")
-    for method in ("full(epochs=2)", "lora(epochs=2)", "prompt-tuning(20, epochs=2)"):
+    tuned = ("full(epochs=2)", "lora(epochs=2)", "prompt-tuning(20, epochs=2)")
+    for method in kit.quick(tuned, tuned[1:2]):
         told("bundled 4 M", bundled(method), SAMPLE)
     for case in cases():
         size = f"{case.model} {case.made.parameters / 1e6:.0f} M"

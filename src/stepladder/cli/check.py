@@ -21,7 +21,7 @@ def check(
 ) -> None:
     """Validate a task, show prompts, find leakage, and foretell what a climb would cost.
 
-    Loads no weights and writes nothing. An endpoint is asked for a token or three.
+    Loads no weights and leaves the ledger alone. An endpoint is asked for a token or three.
     """
     from rich.console import Console
 

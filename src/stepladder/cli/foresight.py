@@ -43,8 +43,8 @@ def print_foresight(plan: Plan, foresight: Foresight, console: Console) -> None:
     if foresight.repeats is not None:
         console.print(_repeats(plan, foresight.repeats), markup=False, highlight=False)
     console.print(
-        "Predicted: tokens in and out, time, the memory of trainings (without that of the "
-        f"libraries); the total is at {plan.requests:,} requests.",
+        "Predicted: tokens in and out, time, the memory of trainings; the total is at "
+        f"{plan.requests:,} requests.",
         highlight=False,
     )
     console.print(_table(plan, foresight))
