@@ -82,7 +82,8 @@ def _found(folder: Path, key: str) -> Libraries | None:
     part = file.with_suffix(f".{os.getpid()}.part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps({"found": kept, "of": NAME, "with": _machine()}, indent=1))
+        text = json.dumps({"found": kept, "of": NAME, "with": _machine()}, indent=1)
+        part.write_text(text, encoding="utf-8")
         part.replace(file)
     except OSError:  # it is measured again, which costs time alone
         pass
@@ -94,7 +95,8 @@ def _machine() -> Json:
     processor = platform.processor()
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        processor = next((x.split(":")[1].strip() for x in lines if x[:5] in _MODEL), processor)
+        names = (line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+        processor = next(names, processor)
     except OSError:
         pass
     return {
@@ -107,9 +109,6 @@ def _machine() -> Json:
     }
 
 
-_MODEL = ("model", "Model")
-
-
 def _version(package: str) -> str | None:
     try:
         return version(package)
@@ -120,20 +119,21 @@ def _version(package: str) -> str | None:
 def _measured() -> Libraries | None:
     from stepladder.training.process import environment  # which imports this module
 
-    ended = subprocess.run(
-        [sys.executable, "-P", "-m", "stepladder.training.libraries"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        env=environment(),
-        timeout=_LONGEST,
-        check=True,
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        ended = subprocess.run(
+            [sys.executable, "-P", "-m", "stepladder.training.libraries", folder],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=environment(),
+            timeout=_LONGEST,
+            check=True,
+        )
     said = json.loads(ended.stdout.splitlines()[-1])
     return None if said is None else Libraries(**said)
 
 
-def main() -> Libraries | None:
-    """Measures, from a process whose threads and allocator are those of a training's."""
+def main(folder: Path) -> Libraries | None:
+    """Measures in an empty folder, from a process whose threads and allocator are a training's."""
     import torch
 
     from stepladder.forecast import kernel_bytes
@@ -143,13 +143,12 @@ def main() -> Libraries | None:
     if torch.cuda.is_available():
         return None
     kernel = kernel_bytes()
-    with tempfile.TemporaryDirectory() as name:
-        work = WorkFolder(Path(name) / "job")
-        work.root.mkdir()
-        # In bf16, which every training tries on its way to one or the other.
-        settled = {"precision": "bf16", "bf16_speed_up": None}
-        work.settle(settled | {"libraries": {"growth": 0, "kernel": kernel}})
-        build = run_job(_next_to_nothing(Path(name) / "model"), work.root)
+    work = WorkFolder(folder / "job")
+    work.root.mkdir()
+    # In bf16, which every training tries on its way to one or the other.
+    settled = {"precision": "bf16", "bf16_speed_up": None}
+    work.settle(settled | {"libraries": {"growth": 0, "kernel": kernel}})
+    build = run_job(_next_to_nothing(folder / "model"), work.root)
     own = build.log["foretold_memory"]
     if build.peak_memory is None or own is None:
         return None
@@ -178,7 +177,7 @@ def _next_to_nothing(folder: Path) -> TrainingJob:
 
 if __name__ == "__main__":
     try:
-        outcome = main()
+        outcome = main(Path(sys.argv[1]))
     except StepladderError as error:
         sys.exit(str(error))
     print(json.dumps(None if outcome is None else outcome._asdict()))
