@@ -16,6 +16,7 @@ from stepladder.errors import MetricError
 from stepladder.metrics import build_metrics
 from stepladder.statistics import mean_bound
 from stepladder.study import calibration
+from stepladder.study.evidence import Evidence
 from stepladder.study.verdict import Decision, Measured, comparisons, crossover, decide
 
 
@@ -255,3 +256,19 @@ def test_real_outputs_are_calibrated_by_their_own_bleu(shared_data: Path) -> Non
     for case in calibration.resampled(bleu, bleu.statistics(lines, references)):
         found = calibration.tally(case, 20)
         assert found.counted <= binom.ppf(0.999, 20, 0.05), case.name
+
+
+def test_few_large_groups_are_told_to_want_more_than_their_spread_lets_expect() -> None:
+    """120 groups, of which one has 30 items: its bounds are wide for the largest group's sake, and
+    what is missing is told by them, not by the spread alone."""
+    groups = np.array([f"g{i}" for i in range(119) for _ in range(4)] + ["big"] * 30)
+    rng = np.random.default_rng(0)
+    better = (rng.random((len(groups), 1)) < 0.5).astype(float)
+    worse = (rng.random((len(groups), 1)) < 0.35).astype(float)
+    rungs = [Measured(n, c, c, c, 1.0, groups) for n, c in (("a", better), ("b", worse))]
+    evidence = Evidence(Share(), rungs)
+    distance = 0.01 + float(better.mean() - worse.mean())
+    bound = evidence.lead_bound(worse, better, level=0.025)
+    assert bound > 0.01  # not shown yet
+    needed = evidence.lead_needed(worse, better, distance, level=0.025)
+    assert needed is not None and needed > len(groups)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, inf, sqrt
+from math import ceil, inf, isfinite, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -171,8 +171,12 @@ class Evidence:
         return (lead - (self.extent.items - both)) / self.extent.items
 
     def needed(self, rows: Floats, distance: float, *, level: float) -> int | None:
-        """About how many items show that a score lies this far from a line."""
-        return self._needed(self._jackknife(rows, len(rows)), len(rows), distance, level)
+        """About how many items show that a score lies this far above a line, or below it."""
+        bound = self.bound(rows, level=level, side="lower" if distance > 0 else "upper")
+        width = abs(bound - self.value(rows))
+        return self._needed(
+            self._jackknife(rows, len(rows)), len(rows), abs(distance), width, level
+        )
 
     def lead_needed(
         self, other: Floats, this: Floats, distance: float, *, level: float
@@ -181,7 +185,9 @@ class Evidence:
         both = min(len(other), len(this))
         first, second = self._jackknife(other, both), self._jackknife(this, both)
         lead = None if first is None or second is None else first - second
-        return self._needed(lead, both, distance, level, pair=True)
+        width = self.lead_bound(other, this, level=level)
+        width -= self.value(other[:both]) - self.value(this[:both])
+        return self._needed(lead, both, distance, width, level, pair=True)
 
     def _betting(self, column: Floats, level: float, side: Side, *, pair: bool) -> float:
         low, high = (-1.0, 1.0) if pair else sorted((0.0, self.sign))
@@ -226,14 +232,21 @@ class Evidence:
         found: Jackknife | None,
         items: int,
         distance: float,
+        width: float,
         level: float,
         *,
         pair: bool = False,
     ) -> int | None:
+        """`width`: how far the bound is from the value at these items. It shrinks about with the
+        root of their number, and may be wider than its spread lets expect, where groups are few
+        and large."""
         if found is None:
             return None
         # Clustering is in the error: so many items, grouped as these are.
         sd = found.standard_error * sqrt(items)
         span = self._span * (2 if pair else 1)
         bound: Bound = "betting" if self.metric.mean else "jackknife"
-        return items_needed(distance, level=level, sd=sd, span=span, bound=bound)
+        expected = items_needed(distance, level=level, sd=sd, span=span, bound=bound)
+        if expected is None or not isfinite(width):
+            return expected
+        return max(expected, ceil(items * (width / distance) ** 2))

@@ -218,7 +218,7 @@ class _Target:
             if case.ranges[rung.name]["best"][1] < self._line:
                 continue  # shown to miss it already
             distance = evidence.value(rung.statistics) - self._line
-            needed = evidence.needed(rung.statistics, abs(distance), level=level)
+            needed = evidence.needed(rung.statistics, distance, level=level)
             (above if distance >= 0 else below).append(needed)
         known = [n for n in above if n is not None]
         if above:

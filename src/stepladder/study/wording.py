@@ -71,7 +71,7 @@ def about(more: int | None) -> str:
     """The prospect of an undecided study."""
     if more is None:
         return "How many more examples would settle it cannot be said."
-    return f"About {more:,} more examples would settle it."
+    return f"About {more:,} more example{'s' * (more > 1)} would settle it."
 
 
 def listed(names: Sequence[str]) -> str:
