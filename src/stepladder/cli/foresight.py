@@ -60,12 +60,16 @@ def _sources(foresight: Foresight) -> str:
     sources = {p.source for p in foresight.predictions} - {"unknown"}
     if not sources:
         return f"{said}."
-    measured = "rates measured in earlier climbs of this ledger"
-    rates = measured if "measured" in sources else "a default"
-    both = {"measured", "default"} <= sources
-    probed = any(p.probed for p in foresight.predictions)
-    trainings = "; those of trainings on a probe of this machine as it is now" if probed else ""
-    return f"{said}; seconds rest on {rates}{', or a default' if both else ''}{trainings}."
+    names = {
+        "probed": "a probe of this machine as it is now",
+        "measured": "rates measured in earlier climbs of this ledger",
+        "given": "what is given",
+        "default": "a default",
+    }
+    rests = " or ".join(name for source, name in names.items() if source in sources)
+    probed = any(p.probed for p in foresight.predictions) and sources != {"probed"}
+    trainings = "; those of trainings on a probe of this machine" if probed else ""
+    return f"{said}; seconds of a request rest on {rests}{trainings}."
 
 
 def _about(endpoint: Endpoint) -> str:

@@ -76,6 +76,8 @@ class Cost:
     """Mean per request."""
     seconds: float | None = None
     """Mean per request, as measured in batches on this machine."""
+    foretold_request: float | None = None
+    """That `seconds` were expected to be when the study began, by a probe of this machine."""
 
     def total_seconds(self, requests: int) -> float | None:
         """Building once and answering `requests` requests."""

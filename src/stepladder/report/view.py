@@ -242,6 +242,7 @@ COSTS = {
     "tokens_in": "tokens in",
     "tokens_out": "tokens out",
     "seconds": "time",
+    "seconds_foretold": "time foretold",
     "total": "total",
     "money": "money",
 }
@@ -260,6 +261,7 @@ def _costs(rung: RungSummary, summary: Summary) -> dict[str, str]:
         "tokens_in": units.mean(cost["tokens_in"]),
         "tokens_out": units.mean(cost["tokens_out"]),
         "seconds": units.seconds(cost["seconds"]),
+        "seconds_foretold": units.seconds(cost["foretold_request"]),
         "total": units.seconds(rung.cost.total_seconds(summary.requests)),
     }
     if summary.prices:

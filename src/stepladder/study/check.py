@@ -27,6 +27,7 @@ from stepladder.statistics import (
     margin_level,
     target_level,
 )
+from stepladder.study.answering import ForeseeAnswers, seconds_here
 from stepladder.study.draws import RepeatsForesight, check_seeds, foresee_repeats
 from stepladder.study.fitting import base_adaptation, fit_to_context
 from stepladder.study.grounding import leak_into_knowledge
@@ -91,6 +92,7 @@ def foresee(plan: Plan, ledger: str | Path) -> Foresight:
     counter = _Tokenizers()
     fit: Fit | None = None
     training: ForeseeTraining | None = None
+    answers: ForeseeAnswers | None = None
     counted = "by each model's own tokenizer"
     if plan.endpoints:
         counted += ", an endpoint's (whose tokenizer is not at hand) at four characters each"
@@ -98,17 +100,19 @@ def foresee(plan: Plan, ledger: str | Path) -> Foresight:
         examples = _examples(task, first, counter)
         count: CountTokens = counter.count
         fit = partial(counter.fit, task)
-        training = _foresee_training
+        training, answers = _foresee_training, seconds_here(plan.dtype)
     except MissingExtraError:
         examples = _examples(task, first, None)
         count, counted = about_four_letters, "at four characters each (the extra 'hf' is missing)"
-    by_name = {p.name: predict(p, task, events, count, fit, training) for p in plan.rungs}
+    by_name = {p.name: predict(p, task, events, count, fit, training, answers) for p in plan.rungs}
     if fit is not None:
         by_name = {p.name: counter.told(by_name[p.name], p, task) for p in plan.rungs}
     return Foresight(
         examples=examples,
         detectable=_detectable(plan),
-        predictions=tuple(by_name[name] for name in cost_order(plan, events)),
+        predictions=tuple(
+            by_name[name] for name in cost_order(plan, events, as_climbed(plan, events, answers))
+        ),
         leakage=leakage(task),
         knowledge_leak=leak_into_knowledge(task),
         decided=decided,
@@ -117,6 +121,22 @@ def foresee(plan: Plan, ledger: str | Path) -> Foresight:
         guards=foresee_guards(plan) if any(map(trains, plan.rungs)) else (),
         repeats=foresee_repeats(plan, list(by_name.values())),
     )
+
+
+def as_climbed(
+    plan: Plan, events: Sequence[Event], answers: ForeseeAnswers | None
+) -> list[Prediction]:
+    """What a climb is ordered by: no training is rehearsed for it. Without `answers`, where
+    another engine stands in for the usual ones, no tokenizer is at hand either."""
+    count: CountTokens = _Tokenizers().count if answers else about_four_letters
+
+    def predicted(count: CountTokens) -> list[Prediction]:
+        return [predict(p, plan.task, events, count, answers=answers) for p in plan.rungs]
+
+    try:
+        return predicted(count)
+    except MissingExtraError:
+        return predicted(about_four_letters)
 
 
 def _foresee_training(job: TrainingJob) -> TrainingForesight | None:

@@ -97,9 +97,12 @@ def _table(
     task = outcome.plan.task
     grounder = Grounder(outcome.graded, task, outcome.grader.deciding, nli)
     rows = []
+    plan = log.latest("plan") or {}
     for graded in outcome.graded:
         grounded = grounder.of(graded, outcome.splits.get(graded.climbed.planned.name))
-        rows.append(replace(_row(graded, outcome, bounds), grounded=grounded))
+        row = _row(graded, outcome, bounds)
+        cost = replace(row.cost, foretold_request=_foretold(plan, row.name))
+        rows.append(replace(row, cost=cost, grounded=grounded))
     return Summary(
         study=outcome.study,
         verdict=verdict,
@@ -110,8 +113,15 @@ def _table(
         requests=outcome.plan.requests,
         task=_task(task),
         prices=dict(task.prices),
-        race=race_of(outcome.graded, outcome.departures, log.latest("plan") or {}, task),
+        race=race_of(outcome.graded, outcome.departures, plan, task),
     )
+
+
+def _foretold(plan: Json, rung: str) -> float | None:
+    """Seconds of a request by the probe before the climb; a rate by default foretells nothing."""
+    predicted = plan.get("predictions", {}).get(rung, {})
+    found: float | None = predicted.get("seconds")
+    return found if predicted.get("source") == "probed" else None
 
 
 class Draft:

@@ -3,8 +3,9 @@
 A forward pass takes about 2 FLOPs a parameter and token, forward and backward 6 (Kaplan et al.
 2020, section 2.1), or 4 where the parameters are frozen. What a machine makes of that is measured:
 every climb leaves its rates in the ledger, and the median rate of models of about the same size is
-used. Without one, a stated default is. `check` has trainings rehearsed and this machine probed
-instead. Either way it is a prediction and is called one.
+used. Without one, a stated default is. The engine in this process is probed instead (`answers`),
+and `check` has trainings rehearsed and this machine probed for them too. Either way it is a
+prediction and is called one.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from os.path import commonprefix
 from statistics import mean, median
 from typing import Literal, NamedTuple
 
@@ -34,6 +36,7 @@ from stepladder.records import (
     Trial,
     Turn,
 )
+from stepladder.study.answering import ForeseeAnswers, asked_of
 from stepladder.study.climb import Climbed
 from stepladder.study.fitting import base_adaptation, virtual_tokens_to_come
 from stepladder.study.plan import Plan, PlannedRung
@@ -86,7 +89,8 @@ class Prediction:
     seconds: float | None
     """A request."""
     build_seconds: float | None
-    source: Literal["measured", "default", "given", "unknown"]
+    source: Literal["probed", "measured", "default", "given", "unknown"]
+    """What the seconds of a request rest on."""
     notes: tuple[str, ...] = ()
     """What will not be as the rung is named: demonstrations that do not fit."""
     probed: bool = False
@@ -155,9 +159,11 @@ def predict(
     count: CountTokens = about_four_letters,
     fit: Fit | None = None,
     foresee: ForeseeTraining | None = None,
+    answers: ForeseeAnswers | None = None,
 ) -> Prediction:
     """The cost of one rung, before anything is spent. Without `fit` every demonstration counts;
-    without `foresee` no memory is foretold, and time rests on rates of whole trainings."""
+    without `foresee` no memory is foretold, and time rests on rates of whole trainings; without
+    `answers` that of a request rests on rates of whole answers."""
     rung = planned.rung
     if isinstance(rung, OutputsRung) or planned.checkpoint is None:
         assert isinstance(rung, OutputsRung)
@@ -169,11 +175,10 @@ def predict(
     dry = dry_run(rung, task, checkpoint, fit=fit, with_job=foresee is not None)
     if dry.head is not None:
         return _by_head(planned.name, dry.head, dry.prompts, events, count)
-    tokens_in = mean(count(checkpoint, dry.prompts))
-    tokens_in *= dry.adaptation.samples
-    tokens_out = _answer_tokens(dry.adaptation, task, checkpoint, count)
-    answer_tokens = tokens_out
-    tokens_out *= dry.adaptation.samples
+    prompts = count(checkpoint, dry.prompts)
+    written = _answers(dry.adaptation, task, checkpoint, count)
+    answer_tokens = mean(written)
+    tokens_in, tokens_out = (n * dry.adaptation.samples for n in (mean(prompts), answer_tokens))
     if isinstance(checkpoint, Endpoint):  # whose size and machine are unknown
         build = None if dry.trials else 0.0
         return Prediction(
@@ -194,16 +199,24 @@ def predict(
         build_seconds += training_flops(rung) * parameters * tokens / speed.training
     known = [foreseen for foreseen in seen if foreseen is not None]
     all_known = bool(known) and len(known) == len(seen)
-    seconds = 2 * parameters * (tokens_in + tokens_out) / speed.answering
-    once = seconds / dry.adaptation.samples
+    once = None
+    if answers is not None and dry.adaptation.sampling.beams == 1:
+        same = Prompt(commonprefix([prompt.text for prompt in dry.prompts]), ())
+        shared = count(checkpoint, [same])[0] if same.text else 0
+        asked = asked_of(task, dry.adaptation, prompts=prompts, shared=shared, answers=written)
+        once = answers(checkpoint, asked)
+    source = speed.source if once is None else "probed"
+    if once is None:
+        tokens = (tokens_in + tokens_out) / dry.adaptation.samples
+        once = 2 * parameters * tokens / speed.answering
     build_seconds += sum(len(task.dev) * once * t.samples * t.sampling.beams for t in dry.trials)
     return Prediction(
         planned.name,
         tokens_in,
         tokens_out,
-        seconds,
+        once * dry.adaptation.samples,
         build_seconds,
-        speed.source,
+        source,
         dry.notes,
         probed=all_known,
         memory=max(foreseen.memory for foreseen in known) if all_known else None,
@@ -239,17 +252,17 @@ def _by_head(
     return Prediction(name, asked, 0.0, work * asked, build_seconds, speed.source)
 
 
-def _answer_tokens(
+def _answers(
     adaptation: Adaptation, task: Task, checkpoint: Model, count: CountTokens
-) -> float:
-    """Mean tokens of what should be written, with the end; the most that may be where no row
-    says it (programs, where none are given)."""
+) -> list[int]:
+    """Tokens of what should be written, with the end; the most that may be where no row says it
+    (programs, where none are given)."""
     rows = (task.train or task.test)[:_LOOKED_AT]
     texts = [text for row in rows if (text := adaptation.wanted(row)) is not None]
     most = adaptation.sampling.max_new_tokens
     if not texts:
-        return most
-    return min(mean(count(checkpoint, [Prompt(text, ()) for text in texts])) + 1, most)
+        return [most]
+    return [min(n + 1, most) for n in count(checkpoint, [Prompt(text, ()) for text in texts])]
 
 
 class DryTraining(NamedTuple):
@@ -355,12 +368,15 @@ def dry_run(
     return DryRun(prompts, tuple(trainings), adaptation, noted, bench.head, tuple(bench.trials))
 
 
-def cost_order(plan: Plan, events: Sequence[Event]) -> list[str]:
+def cost_order(
+    plan: Plan, events: Sequence[Event], predictions: Sequence[Prediction] = ()
+) -> list[str]:
     """Names of the rungs, the cheapest at the user's traffic first; unknown costs come first too,
     since a file of outputs costs nothing to look at, and an endpoint needs no building. Where no
-    time is known, fewer tokens are cheaper.
+    time is known, fewer tokens are cheaper. `predictions` are made from `events` alone where they
+    are not at hand.
     """
-    predictions = [predict(planned, plan.task, events) for planned in plan.rungs]
+    predictions = predictions or [predict(planned, plan.task, events) for planned in plan.rungs]
 
     def rank(prediction: Prediction) -> tuple[float, float]:
         total = prediction.total(plan.requests)

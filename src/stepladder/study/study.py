@@ -15,6 +15,8 @@ from stepladder.errors import LedgerError
 from stepladder.ledger import DEFAULT_LEDGER, Ledger, StudyLog
 from stepladder.methods import Rung
 from stepladder.records import Json, Model, content_hash
+from stepladder.study.answering import ForeseeAnswers, seconds_here
+from stepladder.study.check import as_climbed
 from stepladder.study.climb import Climber, OpenEngine
 from stepladder.study.conclude import Draft, Outcome, conclude
 from stepladder.study.contest import Contest
@@ -22,7 +24,11 @@ from stepladder.study.draws import check_seeds
 from stepladder.study.grade import Graded, Grader
 from stepladder.study.guards import Guards, check_guards
 from stepladder.study.plan import Plan, PlannedRung, make_plan
-from stepladder.study.predict import cost_order, dry_run, predict, rate_event
+from stepladder.study.predict import (
+    cost_order,
+    dry_run,
+    rate_event,
+)
 from stepladder.study.provenance import origin
 from stepladder.study.repeats import Repeats
 from stepladder.study.split import Splitter
@@ -77,10 +83,11 @@ class Study:
         the ledger has when it is called again. `open_engine` stands in for the usual engines.
         """
         watcher = watcher or Silent()
+        answers = seconds_here(self.plan.dtype) if open_engine is None else None
         open_engine = open_engine or partial(usual_engine, dtype=self.plan.dtype)
         with Ledger.open(self.ledger) as ledger:
             log = ledger.start(self.name, self.plan.settings())
-            order = self._order(ledger, log)
+            order = self._order(ledger, log, answers)
             started = time.monotonic()
             open_climber = partial(Climber, log=log, watcher=watcher, open_engine=open_engine)
             climber = open_climber(self.plan)
@@ -124,22 +131,21 @@ class Study:
                 log.append("summary", summary.as_json())
             return summary
 
-    def _order(self, ledger: Ledger, log: StudyLog) -> list[PlannedRung]:
+    def _order(
+        self, ledger: Ledger, log: StudyLog, answers: ForeseeAnswers | None
+    ) -> list[PlannedRung]:
         """The order of the climb, decided once: a study that goes on keeps it, whatever the ledger
         has learned about costs since.
         """
         kept = log.latest("plan")
         if kept is None:
             rates = list(ledger.events("rate"))
-            order = cost_order(self.plan, rates)
+            predicted = as_climbed(self.plan, rates, answers)
             kept = {
                 "task": self.plan.task.name,
                 "data": {s: self.plan.task.split_fingerprint(s) for s in ("train", "dev", "test")},
-                "order": order,
-                "predictions": {
-                    planned.name: asdict(predict(planned, self.plan.task, rates))
-                    for planned in self.plan.rungs
-                },
+                "order": cost_order(self.plan, rates, predicted),
+                "predictions": {each.name: asdict(each) for each in predicted},
                 **origin(self.plan.task.path),
             }
             log.append("plan", kept)
