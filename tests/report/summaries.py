@@ -108,6 +108,7 @@ def trained(build: float, trainable: int, stored: int, seconds: float = 0.043) -
         peak_memory=1_342_177_280,
         foretold_memory=1_258_291_200,
         foretold_seconds=0.9 * build,
+        foretold_request=0.28,
         trainable=trainable,
         stored=stored,
         labels=1_100,

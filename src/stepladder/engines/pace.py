@@ -70,6 +70,7 @@ def pace_of(config: str, dtype: str, clock: Callable[[], float] = time.perf_coun
     """`config`: a folder with config.json, or what else `read_config` takes. None for a model that
     the engine would not ask on its shared path."""
     from stepladder.engines.proof import UNEXPECTED
+    from stepladder.engines.shared_attention import SharedPathError
     from stepladder.forecast import read_config
 
     found = read_config(config)
@@ -78,7 +79,7 @@ def pace_of(config: str, dtype: str, clock: Callable[[], float] = time.perf_coun
     layers = int(getattr(found.get_text_config(), "num_hidden_layers", 0) or 0)
     try:
         few, more = (_measured(_cut(found, count), dtype, clock) for count in _LAYERS)
-    except UNEXPECTED:  # of an architecture that cannot be cut, or not be run on equal weights
+    except (*UNEXPECTED, SharedPathError):  # of an architecture that cannot be cut, or not be run on equal weights
         return None
     if few is None or more is None or not layers:
         return None
@@ -103,18 +104,22 @@ def _measured(config: Any, dtype: str, clock: Callable[[], float]) -> Pace | Non
     from stepladder.checkpoints import quiet
     from stepladder.engines.cache import PrefixStore
     from stepladder.engines.decode import SharedRunner
-    from stepladder.engines.proof import prove
+    from stepladder.engines.packed import SharedModel
+    from stepladder.engines.proof import unfit
+    from stepladder.engines.shared_attention import NAME, register
     from stepladder.forecast import empty_model
 
     with quiet(), torch.no_grad():
-        model = empty_model(config, getattr(torch, dtype))
+        model: Any = empty_model(config, getattr(torch, dtype))
         model.to_empty(device="cuda" if torch.cuda.is_available() else "cpu")
         for tensor in (*model.parameters(), *model.buffers()):
             # Numbers without the generator, which others draw from.
             tensor.copy_(torch.linspace(-0.1, 0.1, tensor.numel()).reshape(tensor.shape))
-    shared, _ = prove(model.eval(), PrefixStore(0))
-    if shared is None:
+    if unfit(model) is not None:
         return None
+    register()
+    model.eval().set_attn_implementation(NAME)
+    shared = SharedModel(model, PrefixStore(0))
     nothing: Any = None  # no stop strings, so nothing is decoded
     runner = SharedRunner(shared, Budget(BATCH_TOKENS), ends=frozenset(), tokenizer=nothing)
 
