@@ -79,7 +79,8 @@ def pace_of(config: str, dtype: str, clock: Callable[[], float] = time.perf_coun
     layers = int(getattr(found.get_text_config(), "num_hidden_layers", 0) or 0)
     try:
         few, more = (_measured(_cut(found, count), dtype, clock) for count in _LAYERS)
-    except (*UNEXPECTED, SharedPathError):  # of an architecture that cannot be cut, or not be run on equal weights
+    except (*UNEXPECTED, SharedPathError):
+        # An architecture that cannot be cut, or has no pass of its own with such weights.
         return None
     if few is None or more is None or not layers:
         return None
