@@ -57,6 +57,15 @@ def test_models_off_the_shared_path_have_none(
     assert pace_of(str(tiny_model("bloom")), "float32") is None
 
 
+def test_a_model_that_would_fill_the_memory_is_not_made(
+    tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pace_of.cache_clear()
+    monkeypatch.setattr("stepladder.checkpoints.free_bytes", lambda _: 1000)
+    assert pace_of(str(tiny_llama), "float32") is None
+    pace_of.cache_clear()
+
+
 @pytest.mark.slow
 def test_the_bundled_model_is_told_within_a_factor_of_three() -> None:
     """On a machine with whatever company; docs/log.md has closer figures."""

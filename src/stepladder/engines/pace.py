@@ -8,7 +8,8 @@ engine's own work as much as the model's, so no formula tells it: models of the 
 one layer and with three, whose weights are any numbers, answer a few rows, and each further
 layer takes as long as the third. Measured on the machine as it is, with whatever else it does.
 What is NOT covered: contexts of thousands of tokens, where attention counts; stop strings; beams;
-models that do not take the shared path (then None).
+models that do not take the shared path, or of which one with three layers would take more than half
+of the memory that is free (then None).
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ def _cut(config: Any, layers: int) -> Any:
 def _measured(config: Any, dtype: str, clock: Callable[[], float]) -> Pace | None:
     import torch
 
-    from stepladder.checkpoints import quiet
+    from stepladder.checkpoints import free_bytes, quiet
     from stepladder.engines.cache import PrefixStore
     from stepladder.engines.decode import SharedRunner
     from stepladder.engines.packed import SharedModel
@@ -112,12 +113,17 @@ def _measured(config: Any, dtype: str, clock: Callable[[], float]) -> Pace | Non
 
     with quiet(), torch.no_grad():
         model: Any = empty_model(config, getattr(torch, dtype))
-        model.to_empty(device="cuda" if torch.cuda.is_available() else "cpu")
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        size, free = (
+            sum(p.numel() * p.element_size() for p in model.parameters()),
+            free_bytes(device),
+        )
+        if unfit(model) is not None or (free is not None and 2 * size > free):
+            return None
+        model.to_empty(device=device)
         for tensor in (*model.parameters(), *model.buffers()):
             # Numbers without the generator, which others draw from.
             tensor.copy_(torch.linspace(-0.1, 0.1, tensor.numel()).reshape(tensor.shape))
-    if unfit(model) is not None:
-        return None
     register()
     model.eval().set_attn_implementation(NAME)
     shared = SharedModel(model, PrefixStore(0))
