@@ -1,7 +1,7 @@
 """How often a study claims what is false, and how soon it claims anything.
 
     python benchmarks/calibration.py              # 2,000 studies a case; half an hour or more
-    BENCH=quick python benchmarks/calibration.py  # 20
+    BENCH=quick python benchmarks/calibration.py  # 10
     python benchmarks/calibration.py --only power --studies 500
 
 The same as `stepladder calibrate`, and with DialogSum's stored outputs of a BART-large, where a
@@ -36,7 +36,7 @@ def real_outputs() -> Iterator[Case]:
 
 
 def main() -> int:
-    default = 20 if os.environ.get("BENCH") == "quick" else 2000
+    default = 10 if os.environ.get("BENCH") == "quick" else 2000
     parser = argparse.ArgumentParser(description="Simulates studies and counts wrong claims.")
     parser.add_argument("--studies", type=int, default=default, help="simulated studies a case")
     parser.add_argument("--only", default="", help="cases whose name contains this")

@@ -43,7 +43,7 @@ def cases() -> list[kit.Training]:
     found = [
         kit.Training("Llama", small, method, *lengths)
         for lengths in kit.quick(((120, 16), (450, 64)), ((120, 16),))
-        for method in ("full", "lora", "prompt-tuning(20)")
+        for method in kit.quick(("full", "lora", "prompt-tuning(20)"), ("full", "lora"))
     ]
     if not kit.QUICK:
         t5, middle = kit.t5(), kit.llama(hidden=768, layers=12, heads=12)

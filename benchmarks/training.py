@@ -1,7 +1,7 @@
 """The fit loop against TRL's SFTTrainer, a notebook's Trainer, and a bare peft loop.
 
     python benchmarks/training.py lora           # some; full-128 pads labels to 128
-    BENCH=quick python benchmarks/training.py    # fewer updates
+    BENCH=quick python benchmarks/training.py    # fewer updates, and three of the cases
 
 Models are random: a Llama of 15 M parameters, a T5 of 60 M. Rows are of random tokens and of the
 lengths of DialogSum's dev split (a token a word or mark), where STEPLADDER_SHARED names a folder
@@ -239,6 +239,7 @@ def prompt_tuning() -> None:
     record(work, "a bare peft loop, best of float32 and bf16", best, fastest, 1, exact)
 
 
+QUICK = ("lora", "full-128", "prompt-tuning")
 CASES: dict[str, Callable[[], None]] = {
     "lora": lora,
     "shown": shown,
@@ -251,7 +252,7 @@ CASES: dict[str, Callable[[], None]] = {
 def main(names: Sequence[str]) -> None:
     kit.begin()
     start = time.perf_counter()
-    for name in names or CASES:
+    for name in names or kit.quick(tuple(CASES), QUICK):
         print(name)
         CASES[name]()
     print(f"{time.perf_counter() - start:.0f} s")
