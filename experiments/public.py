@@ -123,10 +123,10 @@ def missing() -> bool:
     return not DATA.is_dir()
 
 
-def xquad(folder: Path) -> dict[str, Any]:
+def xquad(data: Path, folder: Path) -> dict[str, Any]:
     """Questions on paragraphs: the first half of the articles trains, the other is asked, and the
     paragraphs of both are the documents, a file each. Errors are clustered by paragraph."""
-    articles = json.loads((DATA / "xquad/xquad.en.json").read_text("utf-8"))["data"]
+    articles = json.loads((data / "xquad/xquad.en.json").read_text("utf-8"))["data"]
     (folder / "paragraphs").mkdir(exist_ok=True)
     rows: dict[str, list[Mapping[str, str]]] = {"train": [], "test": []}
     for number, article in enumerate(articles):
@@ -173,7 +173,7 @@ def main() -> int:
         return 0
     given.to.mkdir(parents=True, exist_ok=True)
     if given.task == "xquad":
-        settings = xquad(given.to)
+        settings = xquad(DATA, given.to)
     else:
         settings = written(given.task, DATA, given.to, given.tests)
     (given.to / "task.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")

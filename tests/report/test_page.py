@@ -18,7 +18,8 @@ from rich.console import Console
 from stepladder.errors import OutputError
 from stepladder.records import Trial
 from stepladder.report import print_table, render_html, write_html
-from stepladder.report.trials import BREADTH, trials_of
+from stepladder.report.axes import STRIP
+from stepladder.report.trials import trials_of
 from stepladder.report.view import COSTS
 from stepladder.study.summary import ShownAnswer, ShownItem, Summary
 
@@ -223,7 +224,7 @@ def test_what_was_tried_on_dev_is_tabled_and_drawn_with_the_chosen_one_marked() 
     assert "Over 40 rows of dev" in page.text
     drawn = trials_of(replace(summary, rungs=(rung,)))[0].rows
     lows, highs = [row.low for row in drawn], [row.high for row in drawn]
-    assert lows[0] == 5 < (highs[0] or 0) < (lows[1] or 0) < highs[1] == BREADTH - 5
+    assert lows[0] == 5 < (highs[0] or 0) < (lows[1] or 0) < highs[1] == STRIP - 5
     assert "tried on dev" not in Page(render_html(summary)).text
 
 

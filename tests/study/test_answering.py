@@ -69,7 +69,7 @@ def test_the_order_of_a_climb_rests_on_it(make_task, tiny_llama):
     plan = make_plan(make_task(), [resolve(str(tiny_llama))], rungs)
 
     def ordered(seconds):
-        return cost_order(plan, [], as_climbed(plan, [], lambda _, asked: seconds(asked)))
+        return cost_order(plan, as_climbed(plan, [], lambda _, asked: seconds(asked)))
 
     assert ordered(lambda asked: asked.shared) == ["zero-shot", "few-shot(2)"]
     assert ordered(lambda asked: -asked.shared) == ["few-shot(2)", "zero-shot"]

@@ -18,6 +18,7 @@ from stepladder.study.draws import RepeatsForesight
 from stepladder.study.guards import trains
 from stepladder.study.plan import Plan
 from stepladder.study.wording import listed
+from stepladder.tasks.knowledge import counted
 
 _SHOWN_LEAKS = 5
 
@@ -136,9 +137,8 @@ def _guards(plan: Plan, foresight: Foresight) -> Iterator[str]:
 
 def _repeats(plan: Plan, repeats: RepeatsForesight) -> str:
     """What further seeds would cost at most; which rungs are repeated shows in the race."""
-    parts = [f"{repeats.requests:,} requests"]
-    if repeats.trainings:
-        parts.insert(0, f"{repeats.trainings:,} training{'s' * (repeats.trainings > 1)}")
+    parts = [counted(repeats.trainings, "training")] if repeats.trainings else []
+    parts.append(counted(repeats.requests, "request"))
     time = "" if repeats.seconds is None else f", predicted to take {duration(repeats.seconds)}"
     still = (
         f"; another seed changes nothing in {listed(repeats.unmoved)}" if repeats.unmoved else ""

@@ -15,7 +15,6 @@ of the memory that is free (then None).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -67,7 +66,7 @@ class Pace(NamedTuple):
 
 
 @lru_cache(maxsize=32)
-def pace_of(config: str, dtype: str, clock: Callable[[], float] = time.perf_counter) -> Pace | None:
+def pace_of(config: str, dtype: str) -> Pace | None:
     """`config`: a folder with config.json, or what else `read_config` takes. None for a model that
     the engine would not ask on its shared path."""
     from stepladder.engines.proof import UNEXPECTED
@@ -79,7 +78,7 @@ def pace_of(config: str, dtype: str, clock: Callable[[], float] = time.perf_coun
         return None
     layers = int(getattr(found.get_text_config(), "num_hidden_layers", 0) or 0)
     try:
-        few, more = (_measured(_cut(found, count), dtype, clock) for count in _LAYERS)
+        few, more = (_measured(_cut(found, count), dtype) for count in _LAYERS)
     except (*UNEXPECTED, SharedPathError):
         # An architecture that cannot be cut, or has no pass of its own with such weights.
         return None
@@ -100,7 +99,7 @@ def _cut(config: Any, layers: int) -> Any:
     return cut
 
 
-def _measured(config: Any, dtype: str, clock: Callable[[], float]) -> Pace | None:
+def _measured(config: Any, dtype: str) -> Pace | None:
     import torch
 
     from stepladder.checkpoints import free_bytes, quiet
@@ -114,10 +113,8 @@ def _measured(config: Any, dtype: str, clock: Callable[[], float]) -> Pace | Non
     with quiet(), torch.no_grad():
         model: Any = empty_model(config, getattr(torch, dtype))
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        size, free = (
-            sum(p.numel() * p.element_size() for p in model.parameters()),
-            free_bytes(device),
-        )
+        size = sum(p.numel() * p.element_size() for p in model.parameters())
+        free = free_bytes(device)
         if unfit(model) is not None or (free is not None and 2 * size > free):
             return None
         model.to_empty(device=device)
@@ -136,9 +133,9 @@ def _measured(config: Any, dtype: str, clock: Callable[[], float]) -> Pace | Non
         asks = [Ask(row, tuple(each), 0) for row, each in enumerate(ids)]
 
         def once() -> float:
-            begin = clock()
+            begin = time.perf_counter()
             list(runner.answers(asks, Sampling(max_new_tokens=new)))
-            return clock() - begin
+            return time.perf_counter() - begin
 
         once()
         end, seen = time.perf_counter() + _SECONDS, [once()]

@@ -27,7 +27,7 @@ from torch import nn
 from stepladder.forecast.rehearsal import Batch, Forecast, operations
 
 _TOKENS = 1024
-_WIDEST = 4096
+WIDEST = 4096
 """Rows and columns of a matrix: more make it no faster or slower, and take memory."""
 _SECONDS = 0.25
 """For each of the four."""
@@ -68,7 +68,7 @@ def probe(model: Any, precision: str, batch: Batch, clock: Clock = time.perf_cou
     """`model` may lie on the meta device; its most worked-with shapes are drawn anew. Measured once
     a process for the same shapes, in seconds of `clock`."""
     shapes = Counter(
-        tuple(min(side, _WIDEST) for side in m.weight.shape)
+        tuple(min(side, WIDEST) for side in m.weight.shape)
         for m in model.modules()
         if isinstance(m, nn.Linear)
     ) or Counter({(512, 512): 1})

@@ -116,3 +116,15 @@ def _round_step(least: float) -> float:
     """The smallest of 1, 2, 5 times a power of ten that is not below `least`."""
     power = 10.0 ** math.floor(math.log10(least))
     return next(factor * power for factor in (1.0, 2.0, 5.0, 10.0) if factor * power >= least)
+
+
+STRIP = 160
+"""Breadth of the field in a table's row on which a value, or a few, are drawn."""
+
+
+def on_strip(value: float | None, low: float, high: float) -> float | None:
+    """Where a value lies on it, `low` and `high` at its ends; None without a value."""
+    if value is None:
+        return None
+    share = (value - low) / (high - low) if high > low else 0.5
+    return round(5 + share * (STRIP - 10), 1)

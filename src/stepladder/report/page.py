@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 from stepladder.records import ProgramRun
 from stepladder.report import units
+from stepladder.report.axes import STRIP
 from stepladder.report.differences import compare
 from stepladder.report.evidence import KINDS, WAYS
 from stepladder.report.files import write_whole
 from stepladder.report.frame import render_page
 from stepladder.report.picture import draw
-from stepladder.report.seeds import BREADTH as SPREAD_BREADTH
-from stepladder.report.trials import BREADTH, trials_of
+from stepladder.report.trials import trials_of
 from stepladder.report.view import COSTS, look
 from stepladder.study.summary import (
     PROGRAM_FATES,
@@ -45,8 +45,7 @@ def render_html(summary: Summary) -> str:
         kinds=KINDS,
         ways=WAYS,
         tried=trials_of(summary),
-        breadth=BREADTH,
-        spread_breadth=SPREAD_BREADTH,
+        breadth=STRIP,
         fates=[fate for fate in PROGRAM_FATES if _occurs(fate, summary)],
     )
 

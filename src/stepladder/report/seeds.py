@@ -9,11 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stepladder.report import units
+from stepladder.report.axes import on_strip
 from stepladder.study.spread import RungSpread
 from stepladder.study.summary import Summary
-
-BREADTH = 160
-"""Of a drawn spread's field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +29,7 @@ class SpreadRow:
     range: str
     """The lowest to the highest."""
     places: tuple[float, ...]
-    """Of the values that are known, from 0 to BREADTH on one scale for all rungs."""
+    """Of the values that are known, from 0 to STRIP on one scale for all rungs."""
     first: float | None
     """Of the build that the verdict is about."""
 
@@ -63,7 +61,7 @@ def _row(row: RungSpread, summary: Summary, ends: tuple[float, float]) -> Spread
     number, rung = next((i, r) for i, r in enumerate(summary.rungs, 1) if r.name == row.rung)
     score = rung.metrics.get(summary.deciding)
     times = score.times if score else 1.0
-    places = [_place(value, ends) for value in row.values]
+    places = [on_strip(value, *ends) for value in row.values]
     return SpreadRow(
         number=number,
         name=units.legible(row.rung),
@@ -75,11 +73,3 @@ def _row(row: RungSpread, summary: Summary, ends: tuple[float, float]) -> Spread
         places=tuple(place for place in places if place is not None),
         first=places[0],
     )
-
-
-def _place(value: float | None, ends: tuple[float, float]) -> float | None:
-    if value is None:
-        return None
-    low, high = ends
-    share = (value - low) / (high - low) if high > low else 0.5
-    return round(6 + share * (BREADTH - 12), 1)

@@ -6,14 +6,13 @@ for tried in trials_of(summary):
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 from stepladder.records import DEV_LOSS, Trial
 from stepladder.report import units
+from stepladder.report.axes import on_strip
 from stepladder.study.summary import RungSummary, Summary
-
-BREADTH = 160
-"""Of a drawn interval's field."""
 
 
 class TrialRow(NamedTuple):
@@ -24,7 +23,7 @@ class TrialRow(NamedTuple):
     seconds: str
     chosen: bool
     at: float | None
-    """Of the value, from 0 to BREADTH on one scale for all settings of a rung; None without one."""
+    """Of the value, from 0 to STRIP on one scale for all settings of a rung; None without one."""
     low: float | None
     high: float | None
 
@@ -51,13 +50,7 @@ def _tried(rung: RungSummary) -> Tried:
         n for t in rung.trials for n in (t.score.low, t.score.value, t.score.high) if n is not None
     ]
     bottom, top = min(numbers, default=0.0), max(numbers, default=1.0)
-
-    def place(value: float | None) -> float | None:
-        if value is None:
-            return None
-        share = (value - bottom) / (top - bottom) if top > bottom else 0.5
-        return round(5 + share * (BREADTH - 10), 1)
-
+    place = partial(on_strip, low=bottom, high=top)
     return Tried(
         rung=units.legible(rung.name),
         measure=score.metric,

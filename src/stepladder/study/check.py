@@ -111,7 +111,7 @@ def foresee(plan: Plan, ledger: str | Path) -> Foresight:
         examples=examples,
         detectable=_detectable(plan),
         predictions=tuple(
-            by_name[name] for name in cost_order(plan, events, as_climbed(plan, events, answers))
+            by_name[name] for name in cost_order(plan, as_climbed(plan, events, answers))
         ),
         leakage=leakage(task),
         knowledge_leak=leak_into_knowledge(task),

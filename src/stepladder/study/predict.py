@@ -187,22 +187,20 @@ def predict(
     parameters = float(checkpoint.parameters or _PARAMETERS_UNKNOWN)
     speed = rates(parameters, events)
     seen = [foresee(t.job) if foresee and t.job else None for t in dry.trainings]
+    per_token = training_flops(rung) * parameters / speed.training
     build_seconds = 0.0
     for training, foreseen in zip(dry.trainings, seen, strict=True):
         build_seconds += training.work.trainings * TRAINING_START
-        if foreseen is not None and training.job is not None:
-            passes = training.work.epochs / training.job.fit.epochs
-            build_seconds += passes * foreseen.seconds
-            continue
-        tokens = mean(count(checkpoint, training.prompts)) + answer_tokens
-        tokens *= training.rows * training.work.epochs
-        build_seconds += training_flops(rung) * parameters * tokens / speed.training
+        if foreseen is not None:
+            build_seconds += training.repeats * foreseen.seconds
+        else:
+            tokens = mean(count(checkpoint, training.prompts)) + answer_tokens
+            build_seconds += per_token * tokens * training.rows * training.work.epochs
     known = [foreseen for foreseen in seen if foreseen is not None]
     all_known = bool(known) and len(known) == len(seen)
     once = None
     if answers is not None and dry.adaptation.sampling.beams == 1:
-        same = Prompt(commonprefix([prompt.text for prompt in dry.prompts]), ())
-        shared = count(checkpoint, [same])[0] if same.text else 0
+        shared = _shared(dry.prompts, checkpoint, count)
         asked = asked_of(task, dry.adaptation, prompts=prompts, shared=shared, answers=written)
         once = answers(checkpoint, asked)
     source = speed.source if once is None else "probed"
@@ -221,6 +219,12 @@ def predict(
         probed=all_known,
         memory=max(foreseen.memory for foreseen in known) if all_known else None,
     )
+
+
+def _shared(prompts: Sequence[Prompt], checkpoint: Model, count: CountTokens) -> int:
+    """Tokens that all prompts begin with."""
+    same = commonprefix([prompt.text for prompt in prompts])
+    return count(checkpoint, [Prompt(same, ())])[0] if same else 0
 
 
 def training_flops(rung: Rung) -> int:
@@ -273,6 +277,11 @@ class DryTraining(NamedTuple):
     """Some of those that it would train on."""
     job: TrainingJob | None
     """What would be run, where it was asked for: on the model as it is before any training."""
+
+    @property
+    def repeats(self) -> float:
+        """How often the job's passes are done, with those of a search for its learning rate."""
+        return self.work.epochs / self.job.fit.epochs if self.job else 1.0
 
 
 class DryRun(NamedTuple):
@@ -368,15 +377,11 @@ def dry_run(
     return DryRun(prompts, tuple(trainings), adaptation, noted, bench.head, tuple(bench.trials))
 
 
-def cost_order(
-    plan: Plan, events: Sequence[Event], predictions: Sequence[Prediction] = ()
-) -> list[str]:
+def cost_order(plan: Plan, predictions: Sequence[Prediction]) -> list[str]:
     """Names of the rungs, the cheapest at the user's traffic first; unknown costs come first too,
     since a file of outputs costs nothing to look at, and an endpoint needs no building. Where no
-    time is known, fewer tokens are cheaper. `predictions` are made from `events` alone where they
-    are not at hand.
+    time is known, fewer tokens are cheaper.
     """
-    predictions = predictions or [predict(planned, plan.task, events) for planned in plan.rungs]
 
     def rank(prediction: Prediction) -> tuple[float, float]:
         total = prediction.total(plan.requests)

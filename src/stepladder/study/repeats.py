@@ -26,6 +26,7 @@ from stepladder.study.plan import Plan
 from stepladder.study.spread import RungSpread, Spread
 from stepladder.study.summary import Departure, DepartureKind, Verdict
 from stepladder.study.wording import Wording, listed
+from stepladder.tasks.knowledge import counted
 
 OpenClimber = Callable[[Plan], Climber]
 
@@ -276,15 +277,15 @@ def _troubles(one: _Repeated) -> Iterator[str]:
             yield f"{build.planned.name} failed to build: {build.error}"
         elif owed:
             yield (
-                f"{build.planned.name} is owed {owed:,} answer{'s' * (owed > 1)}; run the same "
+                f"{build.planned.name} is owed {counted(owed, 'answer')}; run the same "
                 "climb again to ask for what is missing."
             )
 
 
 def _bill(found: Sequence[_Repeated]) -> str:
     trainings, requests, seconds = _trainings(found), _requests(found), _seconds(found)
-    parts = [f"{trainings:,} training{'s' * (trainings > 1)}"] if trainings else []
-    parts.append(f"{requests:,} request{'s' * (requests != 1)}")
+    parts = [counted(trainings, "training")] if trainings else []
+    parts.append(counted(requests, "request"))
     time = "" if seconds is None else f", {seconds:,.3g} s in all"
     return f"The further seeds took {' and '.join(parts)}{time}, which is on no rung's bill."
 
@@ -295,7 +296,7 @@ def _repeats(found: Sequence[_Repeated]) -> list[Climbed]:
 
 
 def _trainings(found: Sequence[_Repeated]) -> int:
-    """Those of each build, and the short ones of a search for its learning rate."""
+    """Those of each build, and the others of a search for its learning rate."""
     count = 0
     for build in _repeats(found):
         assert isinstance(build.planned.rung, Rung)

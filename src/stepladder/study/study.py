@@ -24,11 +24,7 @@ from stepladder.study.draws import check_seeds
 from stepladder.study.grade import Graded, Grader
 from stepladder.study.guards import Guards, check_guards
 from stepladder.study.plan import Plan, PlannedRung, make_plan
-from stepladder.study.predict import (
-    cost_order,
-    dry_run,
-    rate_event,
-)
+from stepladder.study.predict import cost_order, dry_run, rate_event
 from stepladder.study.provenance import origin
 from stepladder.study.repeats import Repeats
 from stepladder.study.split import Splitter
@@ -144,7 +140,7 @@ class Study:
             kept = {
                 "task": self.plan.task.name,
                 "data": {s: self.plan.task.split_fingerprint(s) for s in ("train", "dev", "test")},
-                "order": cost_order(self.plan, rates, predicted),
+                "order": cost_order(self.plan, predicted),
                 "predictions": {each.name: asdict(each) for each in predicted},
                 **origin(self.plan.task.path),
             }

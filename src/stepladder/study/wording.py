@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from math import ceil, floor
 
 from stepladder.contracts import Metric
+from stepladder.tasks.knowledge import counted
 
 _MOST_DIGITS = 4
 
@@ -71,7 +72,7 @@ def about(more: int | None) -> str:
     """The prospect of an undecided study."""
     if more is None:
         return "How many more examples would settle it cannot be said."
-    return f"About {more:,} more example{'s' * (more > 1)} would settle it."
+    return f"About {counted(more, 'more example')} would settle it."
 
 
 def listed(names: Sequence[str]) -> str:

@@ -16,11 +16,11 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 
+from stepladder.forecast.speed import WIDEST
+
 _AT_LEAST = 1.3
 """Times faster that the products must be; autocast's own conversions eat the rest."""
 _SECONDS = 0.5
-_WIDEST = 4096
-"""Rows and columns of a matrix: more change nothing, and take memory."""
 
 
 class Precision(NamedTuple):
@@ -43,7 +43,7 @@ def choose(model: Any, rows: int) -> Precision:
     if not shapes:
         return Precision("float32", None)
     outputs, inputs = max(shapes, key=lambda shape: shapes[shape] * shape[0] * shape[1])
-    ratio = _speed_up(rows, min(inputs, _WIDEST), min(outputs, _WIDEST))
+    ratio = _speed_up(rows, min(inputs, WIDEST), min(outputs, WIDEST))
     return Precision("bf16" if ratio >= _AT_LEAST else "float32", round(ratio, 2))
 
 
