@@ -233,16 +233,16 @@ def _measured(score: Score) -> Measured:
 
 COSTS = {
     "build": "building",
-    "build_foretold": "building foretold",
+    "build_foretold": "foretold",
     "memory": "peak memory",
-    "foretold": "memory foretold",
-    "trainable": "trained parameters",
-    "stored": "kept on disk",
-    "labels": "labelled rows",
+    "foretold": "foretold",
+    "trainable": "trained",
+    "stored": "on disk",
+    "labels": "labels",
     "tokens_in": "tokens in",
     "tokens_out": "tokens out",
     "seconds": "time",
-    "seconds_foretold": "time foretold",
+    "seconds_foretold": "foretold",
     "total": "total",
     "money": "money",
 }
