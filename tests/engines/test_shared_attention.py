@@ -15,11 +15,11 @@ from transformers.masking_utils import (  # noqa: E402
 )
 
 from stepladder.engines.cache import Prefix  # noqa: E402
+from stepladder.engines.kernels import attend  # noqa: E402
 from stepladder.engines.packed import PassRow, packed  # noqa: E402
 from stepladder.engines.shared_attention import (  # noqa: E402
     Masks,
     SharedPathError,
-    attend,
     running,
     shared_attention,
     shared_mask,

@@ -28,11 +28,10 @@ from typing import Any, NamedTuple
 
 import torch
 
+from stepladder.engines.kernels import attend, hidden
+
 NAME = "stepladder_shared"
 
-_HIDDEN = -1e30
-"""Added to the score of a key that a query may not see. Finite: where a part is hidden as a whole,
-its log-sum-exp is as low, and its weight in the merger 0 and not nan."""
 _HARMLESS = frozenset({"position_ids", "use_cache", "cache_position"})
 """Keywords that models hand through and that change nothing here."""
 
@@ -130,14 +129,14 @@ def shared_mask(
     grid of rows and columns that is not used here) are ignored."""
     from transformers.masking_utils import causal_mask_function
 
-    plan = _plan()
+    plan, low = _plan(), hidden(dtype)
     if attention_mask is not None or use_vmap:
         raise SharedPathError("it masks attention in a way of its own")
 
     def added(queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
         zero = torch.zeros((), dtype=torch.long, device=device)
         seen = mask_function(zero, zero, queries, keys)
-        return torch.zeros(seen.shape, dtype=dtype, device=device).masked_fill_(~seen, _HIDDEN)
+        return torch.zeros(seen.shape, dtype=dtype, device=device).masked_fill_(~seen, low)
 
     plain = mask_function is causal_mask_function
     own = None
@@ -275,37 +274,3 @@ def _folded(
     out = out.reshape(keys.shape[0], groups, count, -1).permute(2, 0, 1, 3)
     lse = lse.reshape(keys.shape[0], groups, count).permute(2, 0, 1)
     return out.reshape(count, heads, -1), lse.reshape(count, heads)
-
-
-def attend(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    mask: torch.Tensor | None,
-    scale: float,
-    softcap: float | None = None,
-    *,
-    causal: bool = False,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Softmax attention and its log-sum-exp: query (batch, heads, queries, dim), key and value
-    (batch, heads, keys, dim), mask added to scores; lse of shape (batch, heads, queries), float32.
-    """
-    same = query.shape[-1] == value.shape[-1]
-    if query.device.type == "cpu" and softcap is None and same:
-        if mask is not None:
-            mask = mask.expand(query.shape[0], -1, query.shape[2], -1)
-        out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
-            query, key, value, 0.0, causal, attn_mask=mask, scale=scale
-        )
-        return out, lse
-    scores = (query @ key.transpose(-1, -2)).float() * scale
-    if softcap is not None:
-        scores = softcap * torch.tanh(scores / softcap)
-    if causal:
-        ahead = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
-        scores = scores.masked_fill(ahead, _HIDDEN)
-    if mask is not None:
-        scores = scores + mask
-    lse = scores.logsumexp(dim=-1)
-    weights = (scores - lse[..., None]).exp().to(value.dtype)
-    return weights @ value, lse
