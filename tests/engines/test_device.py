@@ -1,4 +1,4 @@
-"""The engine off the processor: on a pretended CUDA device, and on a real one where there is one."""
+"""The engine on a device of its own: a pretended CUDA one, and a real one where there is one."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Any
 from unittest import mock
 
 import architectures
-import pretended
 import pytest
 import torch
 from comparing import shots, some_prompts
+from transformers import AutoConfig
 
-from stepladder.checkpoints import resolve
-from stepladder.engines import kernels
+import pretended
+from stepladder.checkpoints import open_features, resolve
+from stepladder.engines import kernels, pace
 from stepladder.engines.hf import HFEngine
-from stepladder.records import Prompt, Sampling
+from stepladder.records import Pooling, Prompt, Sampling
 
 Make = Callable[[str], Path]
 Device = Callable[[], AbstractContextManager[None]]
@@ -151,6 +152,27 @@ def test_a_kernel_that_computes_something_else_is_not_taken() -> None:
 def test_half_precision_takes_the_shared_path(tiny_model: Make) -> None:
     engine = HFEngine(resolve(str(tiny_model("qwen2 with a window"))), dtype="float16")
     assert engine.path == ("shared", None)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "last"])
+def test_features_are_those_of_the_processor(
+    pooling: Any, folder_of: Make, there: Device, here: Device
+) -> None:
+    vectors = []
+    for device in (here, there):
+        with device():
+            encoder = open_features(
+                resolve(str(folder_of("llama"))), Pooling(layer=1, pool=pooling)
+            )
+            vectors.append(encoder.encode([prompt.text for prompt in prompts()]))
+    assert abs(vectors[0] - vectors[1]).max() < 1e-4 < vectors[0].std()
+
+
+def test_its_pace_is_probed_there(folder_of: Make, there: Device) -> None:
+    config = AutoConfig.from_pretrained(folder_of("llama"))
+    with there():
+        found = pace._measured(config, "float32")
+    assert found is not None and found.token > 0
 
 
 def test_a_tensor_left_behind_is_found() -> None:

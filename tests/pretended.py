@@ -7,13 +7,13 @@
 
 A tensor there reports `cuda:0`, meets only tensors of the same device (and numbers), and does not
 turn into a numpy array. What it costs and how it rounds says nothing about a real device; whether
-everything is moved where it belongs, it says. Gradients are not supported.
+everything is moved where it belongs, it says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
@@ -26,8 +26,8 @@ FREE = 8 * 2**30
 _MOVES = (torch.Tensor.to, torch.Tensor.cuda, torch.Tensor.cpu)
 _INDEXED = (torch.Tensor.__getitem__, torch.Tensor.__setitem__, torch.Tensor.copy_)
 """Take tensors of two devices on a real one too."""
-_LOOKS = ("__get__", "__set__", "_has_compatible_shallow_copy_type")
-"""Names of functions that compute nothing: properties above all."""
+_WHERE = ("device", "is_cuda", "is_cpu")
+"""Properties that are its own; all others are those of the tensor that it holds."""
 
 
 class Far(torch.Tensor):
@@ -139,9 +139,18 @@ class _Calls(TorchFunctionMode):
             return _moved(func, args, keywords)
         if func is torch.Tensor.numpy and isinstance(args[0], Far):
             raise TypeError("can't convert cuda:0 device type tensor to numpy")
-        if getattr(func, "__name__", "") in _LOOKS:
-            return func(*args, **keywords)
+        if getattr(func, "__name__", "") in ("__get__", "__set__"):
+            return _property(func, args)
+        if func is torch._has_compatible_shallow_copy_type:
+            return all(isinstance(x, Far) for x in args)
         return _computed(func, args, keywords)
+
+
+def _property(func: Any, args: Sequence[Any]) -> Any:
+    """Read or written."""
+    if func.__self__.__name__ in _WHERE or not isinstance(args[0], Far):
+        return func(*args)
+    return tree_map(_far, func(*tree_map(_near, args)))
 
 
 def _moved(func: Callable[..., Any], args: Sequence[Any], keywords: dict[str, Any]) -> Any:
@@ -163,21 +172,40 @@ def _moved(func: Callable[..., Any], args: Sequence[Any], keywords: dict[str, An
     return Far(held) if there else held
 
 
+_ANSWERS: dict[str, Any] = {
+    "is_available": True,
+    "device_count": 1,
+    "current_device": 0,
+    "mem_get_info": (FREE, 2 * FREE),
+    "max_memory_allocated": 2**20,
+    "get_device_capability": (7, 0),
+    "is_bf16_supported": False,
+    "get_rng_state": torch.zeros(16, dtype=torch.uint8),
+    "get_rng_state_all": [torch.zeros(16, dtype=torch.uint8)],
+    "set_rng_state_all": None,
+    "set_rng_state": None,
+    "manual_seed_all": None,
+    "manual_seed": None,
+    "reset_peak_memory_stats": None,
+    "empty_cache": None,
+    "synchronize": None,
+    "set_device": None,
+    "_lazy_init": None,
+}
+"""What `torch.cuda` says of it. Of an older kind, so that models choose no kernel of the newest."""
+
+
 @contextmanager
 def device() -> Iterator[None]:
     """Within it this machine has the device."""
-    before = torch.__future__.get_overwrite_module_params_on_conversion()
-    with (
-        mock.patch.object(torch.cuda, "is_available", return_value=True),
-        mock.patch.object(torch.cuda, "mem_get_info", return_value=(FREE, 2 * FREE)),
-        mock.patch.object(torch.cuda, "get_device_capability", return_value=(7, 0)),
-        mock.patch.object(torch.cuda, "empty_cache"),
-        mock.patch.object(torch.cuda, "synchronize"),
-        mock.patch.object(torch.cuda, "_lazy_init"),
-        _Calls(),
-    ):
-        torch.__future__.set_overwrite_module_params_on_conversion(True)  # a parameter becomes Far
-        try:
-            yield
-        finally:
-            torch.__future__.set_overwrite_module_params_on_conversion(before)
+    module = torch.__future__
+    before = module.get_swap_module_params_on_conversion()
+    with ExitStack() as stack:
+        for name, answer in _ANSWERS.items():
+            for home in (torch.cuda, torch.cuda.random):
+                if hasattr(home, name):
+                    stack.enter_context(mock.patch.object(home, name, return_value=answer))
+        stack.callback(module.set_swap_module_params_on_conversion, before)
+        module.set_swap_module_params_on_conversion(True)  # a parameter becomes Far
+        stack.enter_context(_Calls())
+        yield
