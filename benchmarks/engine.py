@@ -83,6 +83,17 @@ class Case(NamedTuple):
         one = kit.timed(f"generate, {part} one by one", generate)
         self.against("one-by-one generate", *one, reach)
 
+    def against_pages(self, folder: Path) -> None:
+        """The paged continuous batching of transformers, made for CUDA devices: on a processor it
+        takes too long for a quick run."""
+        part = kit.quick(64, 0)
+        if part == 0:
+            return
+        model, rows = kit.plain(folder), self.rows[:part]
+        kit.paged(model, rows[:2], 2)
+        one = kit.timed(f"generate_batch, {part}", lambda: kit.paged(model, rows, NEW))
+        self.against("paged continuous batching of transformers", *one, 1)
+
 
 def case(name: str, folder: Path, texts: Sequence[str]) -> Case:
     """Asks this engine, and prepares the comparison."""
@@ -106,6 +117,7 @@ def few_shot() -> None:
     )
     work.against_batches(kit.quick(200, 16), 8)
     work.against_one_by_one(kit.quick(64, 6), 15)
+    work.against_pages(folder)
     against_rivals(work, folder, texts)
 
 
@@ -170,8 +182,10 @@ def zero_shot() -> None:
     rng = random.Random(3)
     count = kit.quick(200, 24)
     texts = [kit.words(rng, rng.randint(20, 200)) for _ in range(count)]
-    work = case("zero-shot, prompts that share nothing, 15 M Llama", kit.llama().folder, texts)
+    folder = kit.llama().folder
+    work = case("zero-shot, prompts that share nothing, 15 M Llama", folder, texts)
     work.against_batches(count, 1)
+    work.against_pages(folder)
 
 
 def seq2seq() -> None:

@@ -183,13 +183,14 @@ def words(rng: random.Random, count: int, vocabulary: int = 32_000) -> str:
 
 
 def plain(folder: Path) -> Any:
-    """The model as transformers loads it, in float32."""
+    """The model as transformers loads it, in float32, where the engine has it too."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
     seq2seq = AutoConfig.from_pretrained(folder).is_encoder_decoder
     family = AutoModelForSeq2SeqLM if seq2seq else AutoModelForCausalLM
-    return family.from_pretrained(folder, dtype=torch.float32).eval()
+    model = family.from_pretrained(folder, dtype=torch.float32).eval()
+    return model.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def generated(
@@ -211,11 +212,34 @@ def generated(
             cut = slice(width - len(rows[i]), width) if left else slice(0, len(rows[i]))
             ids[line, cut], mask[line, cut] = torch.tensor(rows[i]), 1
         out = model.generate(
-            input_ids=ids, attention_mask=mask, do_sample=False, max_new_tokens=new
+            input_ids=ids.to(model.device),
+            attention_mask=mask.to(model.device),
+            do_sample=False,
+            max_new_tokens=new,
         )
         for i, tokens in zip(places, out[:, width if left else 1 :].tolist(), strict=True):
             answers[i] = tuple(tokens[: tokens.index(1) + 1] if 1 in tokens else tokens)
     return [answers[i] for i in range(len(rows))]
+
+
+def paged(model: Any, rows: Sequence[Sequence[int]], new: int) -> list[tuple[int, ...]]:
+    """Greedy answers of transformers' paged continuous batching, which shares what prompts begin
+    with by whole pages. It leaves the model changed."""
+    from transformers import ContinuousBatchingConfig, GenerationConfig
+
+    ends, pad = model.generation_config.eos_token_id, model.generation_config.pad_token_id
+    settings: Any = GenerationConfig
+    settings = settings(max_new_tokens=new, do_sample=False, eos_token_id=ends, pad_token_id=pad)
+    pages = ContinuousBatchingConfig(page_size=64, max_memory_percent=0.3)
+    found = model.generate_batch(
+        [list(row) for row in rows],
+        generation_config=settings,
+        continuous_batching_config=pages,
+    )
+    answers = {tuple(answer.prompt_ids): answer for answer in found.values()}
+    if broken := [a.error for a in answers.values() if a.error is not None]:
+        raise RuntimeError(f"continuous batching failed: {broken[0]}")
+    return [tuple(answers[tuple(row)].generated_tokens) for row in rows]
 
 
 def parts_at_ties_only(
@@ -233,10 +257,12 @@ def parts_at_ties_only(
         same = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), 0)
         with torch.inference_mode():
             if model.config.is_encoder_decoder:
-                given = torch.tensor([[0, *other[:same]]])
-                out = model(input_ids=torch.tensor([row]), decoder_input_ids=given)
+                given = torch.tensor([[0, *other[:same]]], device=model.device)
+                ids = torch.tensor([row], device=model.device)
+                out = model(input_ids=ids, decoder_input_ids=given)
             else:
-                out = model(input_ids=torch.tensor([[*row, *other[:same]]]))
+                ids = torch.tensor([[*row, *other[:same]]], device=model.device)
+                out = model(input_ids=ids)
         best = out.logits[0, -1].topk(2).values
         if best[0] - best[1] >= TIE:
             return False
