@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stepladder.checkpoints import open_entailment
+from stepladder.checkpoints import check_entailment, open_entailment
 from stepladder.errors import CheckpointError
 
 LABELS = ("CONTRADICTION", "entailment", "neutral")
@@ -55,6 +55,16 @@ def test_a_premise_that_is_too_long_is_cut(an_nli_model) -> None:
 def test_a_model_of_something_else_is_refused(an_nli_model) -> None:
     folder = an_nli_model(0, ("bad", "good"))
     with pytest.raises(CheckpointError, match="label that begins with 'entail' is expected, bad, "):
+        open_entailment(str(folder))
+    with pytest.raises(CheckpointError, match="label that begins with 'entail' is expected, bad, "):
+        check_entailment(str(folder))
+
+
+def test_a_check_needs_no_weights(an_nli_model) -> None:
+    folder = an_nli_model(1)
+    (folder / "model.safetensors").unlink()
+    check_entailment(str(folder))
+    with pytest.raises(CheckpointError, match="cannot be loaded"):
         open_entailment(str(folder))
 
 

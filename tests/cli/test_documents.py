@@ -35,6 +35,13 @@ def test_index_says_what_it_made_and_what_could_not_be_read(
     assert "; documents read anew: 0" in run("index", "notes", "--by", "bm25").out
 
 
+def test_index_counts_files_of_other_kinds(run: Callable[..., Ran], notes: Path) -> None:
+    (notes / "b.jsonl").unlink()
+    (notes / "picture.png").write_text("no document")
+    said = "2 passages of 1 document, found by BM25 alone; files of other kinds, passed over: 1; "
+    assert run("index", "notes", "--by", "bm25").out.startswith(said)
+
+
 def test_find_shows_passages_with_their_place(run: Callable[..., Ran], notes: Path) -> None:
     done = run("find", "notes", "What does the lamp weigh?", "--k", "1", "--by", "bm25")
     first, second = done.out.splitlines()

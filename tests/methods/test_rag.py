@@ -383,8 +383,27 @@ def test_a_model_of_inference_is_asked_where_the_task_names_one(
     said = [row["a"] for row in ROWS[10:]]
     assert opened is not None and opened.entailed == sum("1" in a for a in said) / len(said)
     assert summary.provenance["work in the last run"]["requests asked"] == 0
-    assert ">entailed</th>" in render_html(summary)
-    assert ">entailed</th>" not in render_html(before)
+    assert summary.provenance["nli"] == "org/model" and "nli" not in before.provenance
+    page = render_html(summary)
+    assert ">entailed</th>" in page and "inference (<bdi>org/model</bdi>)" in page
+    assert "ntailed" not in render_html(before)
+
+
+def test_check_looks_for_the_model_of_inference(notes: Path, checkpoint: Checkpoint) -> None:
+    pytest.importorskip("transformers", reason="needs the extra 'hf'")
+    known = {"files": str(notes), "nli": str(notes / "nowhere")}
+    plan = make_plan(a_task(notes, knowledge=known), [checkpoint], ["rag(k=1, by=bm25)"])
+    with pytest.raises(CheckpointError, match=r"nli '.*nowhere' cannot be loaded .*leave nli out"):
+        foresee(plan, notes.parent / "l.db")
+
+
+def test_a_file_that_cannot_be_read_stops_no_climb(
+    climb: Callable[..., Summary], notes: Path
+) -> None:
+    (notes / "gone.txt").symlink_to(notes / "nowhere")
+    rung = climb("rag(k=1, by=bm25)").rungs[0]
+    assert rung.metrics["exact_match"].value == 1.0
+    assert any("notes/gone.txt: cannot be read" in note for note in rung.notes)
 
 
 def test_page_and_json_show_it(climb: Callable[..., Summary]) -> None:

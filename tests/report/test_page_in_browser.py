@@ -28,8 +28,10 @@ addEventListener("load", () => {
     const boxes = [...page.querySelectorAll("svg.ladder")].map(picture =>
       [...picture.querySelectorAll(".label")].map(label => label.getBoundingClientRect())
         .filter(box => box.width).map(box => [box.left, box.top, box.right, box.bottom]));
-    return {width: frame.clientWidth, scroll: page.documentElement.scrollWidth, boxes,
-            styled: frame.contentWindow.getComputedStyle(page.body).maxWidth};
+    const costs = page.querySelector(".scroll[aria-labelledby=costs]");
+    return {width: frame.clientWidth, costs: costs ? costs.scrollWidth - costs.clientWidth : 0,
+            scroll: page.documentElement.scrollWidth,
+            boxes, styled: frame.contentWindow.getComputedStyle(page.body).maxWidth};
   });
   document.body.setAttribute("data-found", JSON.stringify(found));
 });
@@ -67,6 +69,7 @@ def test_no_sideways_scrolling_and_no_touching_labels(name: str, tmp_path: Path)
         assert found["styled"].endswith("px"), "the policy refused the page's own style"
         for boxes in found["boxes"]:
             assert not [pair for pair in combinations(boxes, 2) if touching(*pair)]
+    assert found["costs"] == 0, "the widest of the tables is cut on a wide page"
 
 
 def touching(one: list[float], other: list[float]) -> bool:

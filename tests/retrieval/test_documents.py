@@ -111,6 +111,13 @@ def test_a_scan_has_no_text_and_says_what_to_do(tmp_path: Path) -> None:
     ]
 
 
+def test_a_broken_pdf_is_named_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    pytest.importorskip("pypdf", reason="needs the extra 'docs'")
+    _, unread = read(tmp_path, "a.pdf", "%PDF-1.4 no more than this")
+    assert len(unread) == 1 and unread[0].startswith("a.pdf: not a PDF that can be read (")
+    assert not caplog.records
+
+
 def test_two_gigabytes_are_not_read(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     with path.open("wb") as handle:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,29 @@ def test_every_byte_and_what_is_said_of_it_counts(notes: Path) -> None:
     assert find_knowledge(["notes"], notes.parent, gold="note").fingerprint != one
     (notes / "b.md").write_text("C")
     assert find_knowledge(["notes"], notes.parent).fingerprint != one
+
+
+def test_a_file_that_cannot_be_read_stops_nothing(notes: Path) -> None:
+    """It is named where documents are read; a study on the others goes on."""
+    one = find_knowledge(["notes"], notes.parent).fingerprint
+    (notes / "gone.txt").symlink_to(notes / "nowhere")
+    found = find_knowledge(["notes"], notes.parent)
+    assert [file.name for file in found.files][1:] == ["notes/deep/a.txt", "notes/gone.txt"]
+    assert found.fingerprint != one
+
+
+def test_a_folder_with_a_model_of_inference_is_looked_for_beside_the_task_file(
+    notes: Path,
+) -> None:
+    (notes.parent / "nli").mkdir()
+    (notes.parent / "rows.jsonl").write_text("\n".join(map(json.dumps, ROWS)))
+    for given, found in (("nli", str(notes.parent / "nli")), ("org/model", "org/model")):
+        (notes.parent / "t.yaml").write_text(
+            "{name: t, data: rows.jsonl, input: q, references: a, metrics: [exact_match], "
+            f"knowledge: {{files: notes, nli: {given}}}}}"
+        )
+        knowledge = Task.load(notes.parent / "t.yaml").knowledge
+        assert knowledge is not None and knowledge.nli == found
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from stepladder.checkpoints.encoder import encoder_identity, open_encoder
 from stepladder.checkpoints.endpoints import is_address, read_address
-from stepladder.checkpoints.entailment import Entailment, open_entailment
+from stepladder.checkpoints.entailment import Entailment, check_entailment, open_entailment
 from stepladder.checkpoints.fingerprints import cache_folder, fingerprint
 from stepladder.checkpoints.heads import (
     HeadOnFeatures,
@@ -78,6 +78,7 @@ __all__ = [
     "TokenCounter",
     "allocator_settings",
     "cache_folder",
+    "check_entailment",
     "check_layer",
     "checkpoint_from_json",
     "checkpoint_to_json",

@@ -58,7 +58,8 @@ def open_encoder(name: str) -> SentenceEncoder:
                 "or 'bm25'"
             )
     try:
-        from sentence_transformers import SentenceTransformer
+        with quiet():
+            from sentence_transformers import SentenceTransformer
     except ModuleNotFoundError as error:
         raise MissingExtraError("hf", "a sentence encoder") from error
     try:

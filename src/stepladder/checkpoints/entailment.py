@@ -9,7 +9,8 @@ too long for the model is cut at its end. Weights are read from safetensors alon
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,17 +26,10 @@ class Entailment:
 
     def __init__(self, name: str, model: Any, tokenizer: Any) -> None:
         """Raises CheckpointError where no label says that a text follows."""
-        labels = {int(at): str(label) for at, label in model.config.id2label.items()}
-        found = [at for at, label in labels.items() if label.lower().startswith("entail")]
-        if len(found) != 1:
-            raise CheckpointError(
-                f"nli '{name}': one label that begins with 'entail' is expected, "
-                f"{', '.join(labels.values())} came; give a model of natural-language inference"
-            )
         self.name = name
         self._model = model.eval()
         self._tokenizer = tokenizer
-        self._follows = found[0]
+        self._follows = _entails(name, model.config)
 
     def follow(self, pairs: Sequence[tuple[str, str]]) -> list[bool]:
         """For each premise and hypothesis, whether entailment is the most probable label."""
@@ -60,22 +54,56 @@ class Entailment:
 @lru_cache(maxsize=1)
 def open_entailment(name: str) -> Entailment:
     """Opens a model by its hub id or folder. Raises CheckpointError or MissingExtraError."""
-    try:
+    with _loading(name):
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("hf", "a model of natural-language inference") from error
-    folder = str(Path(name).expanduser()) if Path(name).expanduser().exists() else name
+
+        tokenizer = AutoTokenizer.from_pretrained(_place(name))
+        model = AutoModelForSequenceClassification.from_pretrained(
+            _place(name),
+            use_safetensors=True,  # pickles run code
+        )
+    return Entailment(name, model, tokenizer)
+
+
+def check_entailment(name: str) -> None:
+    """What its configuration alone tells: raises as `open_entailment` where it is not there, or no
+    model of inference."""
+    with _loading(name):
+        from transformers import AutoConfig
+
+        config = AutoConfig.from_pretrained(_place(name))
+    _entails(name, config)
+
+
+def _entails(name: str, config: Any) -> int:
+    """Which label says that a text follows."""
+    labels = {int(at): str(label) for at, label in config.id2label.items()}
+    found = [at for at, label in labels.items() if label.lower().startswith("entail")]
+    if len(found) != 1:
+        raise CheckpointError(
+            f"nli '{name}': one label that begins with 'entail' is expected, "
+            f"{', '.join(labels.values())} came; give a model of natural-language inference"
+        )
+    return found[0]
+
+
+def _place(name: str) -> str:
+    """The folder, or the hub id."""
+    folder = Path(name).expanduser()
+    return str(folder) if folder.exists() else name
+
+
+@contextmanager
+def _loading(name: str) -> Iterator[None]:
+    """Quietly, with what goes wrong told in a line."""
     try:
         with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(folder)
-            model = AutoModelForSequenceClassification.from_pretrained(
-                folder,
-                use_safetensors=True,  # pickles run code
-            )
+            yield
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("hf", "a model of natural-language inference") from error
     except (OSError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CheckpointError(
             f"nli '{name}' cannot be loaded ({reason}); give the hub id or the folder of a model "
             "of natural-language inference, or leave nli out"
         ) from error
-    return Entailment(name, model, tokenizer)

@@ -13,7 +13,7 @@ from stepladder.cli.unread import unread_lines
 from stepladder.errors import KnowledgeError
 from stepladder.retrieval.chunks import Cut
 from stepladder.retrieval.shelf import Making
-from stepladder.tasks.knowledge import counted
+from stepladder.tasks.knowledge import KnowledgeSource, counted, find_knowledge
 
 if TYPE_CHECKING:
     from stepladder.retrieval import KeptIndex
@@ -45,9 +45,10 @@ def index(
     Only what changed is read again. A climb on the same documents finds the index there.
     """
     making = Making(by, merge, Cut(size, overlap))
-    kept = _kept(documents, making, model)
+    source = _found(documents)
+    kept = _kept(source, making, model)
     _tell_unread(kept)
-    typer.echo(f"{kept.about(by)}; documents read anew: {kept.fresh:,}")
+    typer.echo(f"{kept.about(by)}{source.over}; documents read anew: {kept.fresh:,}")
     typer.echo(kept.folder)
 
 
@@ -69,7 +70,7 @@ def find(
         raise KnowledgeError(f"--k is {k}; give 1 or more passages")
     if not question.strip():
         raise KnowledgeError("the question is empty; say what is looked for")
-    kept = _kept(documents, Making(by, merge, Cut(size, overlap)), model)
+    kept = _kept(_found(documents), Making(by, merge, Cut(size, overlap)), model)
     _tell_unread(kept)
     hits = open_index(kept.folder).search(question, k)
     for number, hit in enumerate(hits, start=1):
@@ -80,13 +81,15 @@ def find(
         typer.echo(f"All of the documents: {counted(len(hits), 'passage')}; --k is {k}.", err=True)
 
 
-def _kept(documents: list[str], making: Making, model: str | None) -> KeptIndex:
-    """The index of these files and folders, made as far as it is not there yet."""
+def _found(documents: list[str]) -> KnowledgeSource:
+    return find_knowledge(documents, Path())
+
+
+def _kept(source: KnowledgeSource, making: Making, model: str | None) -> KeptIndex:
+    """The index of these documents, made as far as it is not there yet."""
     from stepladder.checkpoints import FOUR_CHARACTERS, resolve, token_counter
     from stepladder.retrieval import build_index
-    from stepladder.tasks.knowledge import find_knowledge
 
-    source = find_knowledge(documents, Path())
     counter = FOUR_CHARACTERS if model is None else token_counter(resolve(model))
     return build_index(source, making, counter)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -179,6 +180,7 @@ def _read_pdf(data: bytes, draft: _Draft) -> None:
         from pypdf.errors import PyPdfError
     except ModuleNotFoundError as error:
         raise MissingExtraError("docs", f"reading {draft.source}") from error
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it warns without naming the file
     try:
         pages = pypdf.PdfReader(io.BytesIO(data)).pages
         texts = [page.extract_text() for page in pages]

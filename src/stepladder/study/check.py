@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from stepladder.adaptation import Adaptation
+from stepladder.checkpoints import check_entailment
 from stepladder.contracts import Engine
 from stepladder.engines.opening import open_engine
 from stepladder.errors import MissingExtraError, RungError
@@ -87,6 +88,8 @@ def foresee(plan: Plan, ledger: str | Path) -> Foresight:
     check_guards(plan)
     check_seeds(plan)
     task = plan.task
+    if task.knowledge is not None and task.knowledge.nli is not None:
+        check_entailment(task.knowledge.nli)
     events, decided = _from_ledger(ledger, task)
     first = next((p.checkpoint for p in plan.rungs if p.checkpoint is not None), None)
     counter = _Tokenizers()

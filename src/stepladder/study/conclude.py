@@ -66,8 +66,9 @@ def conclude(outcome: Outcome, ledger: Ledger, log: StudyLog) -> Summary:
     if before is None or any(before[key] != value for key, value in event.items()):
         log.append("verdict", {**event, "test_fingerprint": test})
     measured = [g.measured for g in outcome.graded if g.measured is not None]
+    nli = None if (name := _nli_name(outcome)) is None else open_entailment(name)
     summary = replace(
-        _table(outcome, verdict, bounds, log, _nli(outcome)),
+        _table(outcome, verdict, bounds, log, nli),
         comparisons=comparisons(measured, metric, task.seed, outcome.grader.extent),
         items=_items(outcome),
         crossover=_crossover(outcome, metric),
@@ -77,13 +78,11 @@ def conclude(outcome: Outcome, ledger: Ledger, log: StudyLog) -> Summary:
     return summary
 
 
-def _nli(outcome: Outcome) -> Entailment | None:
+def _nli_name(outcome: Outcome) -> str | None:
     """The task's model of inference, where a rung shows evidence; drafts do without it."""
     known = outcome.plan.task.knowledge
-    if known is None or known.nli is None:
-        return None
     shown = any(g.climbed.evidence is not None for g in outcome.graded)
-    return open_entailment(known.nli) if shown else None
+    return known.nli if known is not None and shown else None
 
 
 def _table(
@@ -347,11 +346,13 @@ def _provenance(
                 "context": planned.checkpoint.capabilities.context,
                 "dtype": outcome.plan.dtype,
             }
+    nli = _nli_name(outcome)
     return {
         "task": task.fingerprint,
         "test split": test,
         "verdicts drawn from this test split": decided,
         "models": models,
+        **({"nli": nli} if nli is not None else {}),
         "sampling": task.sampling.as_json(),
         "seed": task.seed,
         "work in the last run": outcome.work,

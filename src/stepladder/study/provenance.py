@@ -23,6 +23,11 @@ _PACKAGES = (
     "rouge-score",
     "bm25s",
     "scikit-learn",
+    "sentence-transformers",
+    "pypdf",
+    "python-docx",
+    "beautifulsoup4",
+    "pydantic-monty",
     "openai",
 )
 

@@ -66,9 +66,13 @@ class KnowledgeSource:
     @property
     def note(self) -> str:
         """What was found, for people to read."""
+        return f"knowledge: {counted(len(self.files), 'document')}{self.over}"
+
+    @property
+    def over(self) -> str:
+        """How many files of other kinds there are, behind what else is said; empty without any."""
         over = f"; files of other kinds, passed over: {self.passed_over:,}"
-        found = f"knowledge: {counted(len(self.files), 'document')}"
-        return found + over * bool(self.passed_over)
+        return over if self.passed_over else ""
 
     @cached_property
     def fingerprint(self) -> str:
@@ -156,9 +160,8 @@ def _below(folder: Path) -> list[Path]:
 
 
 def _digest(file: KnowledgeFile) -> str:
+    """Of the bytes; of a file that cannot be read, which is named where documents are read, why."""
     try:
         return file.digest()
     except OSError as error:
-        raise KnowledgeError(
-            f"knowledge: {file.name}: cannot be read ({error.strerror or error})"
-        ) from None
+        return f"cannot be read ({error.strerror or error})"

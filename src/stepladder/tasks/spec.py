@@ -179,6 +179,8 @@ def _knowledge(section: Section, folder: Path) -> KnowledgeSource | None:
     files = _field_names(given, "files", expected)
     said = {key: given.text(key) for key in ("gold", "abstain", "nli")}
     given.finish()
+    if said["nli"] is not None and (near := folder / Path(said["nli"]).expanduser()).is_dir():
+        said["nli"] = str(near)  # as files are; else a hub id
     return find_knowledge(files, folder, **said)
 
 
