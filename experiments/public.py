@@ -96,7 +96,7 @@ def gsm8k(data: Path) -> dict[str, Any]:
 
 
 NAMES = (*INDUCTION, "tatoeba", "dialogsum")
-"""Tasks that every rung can be tried on; GSM8K wants programs, and XQuAD documents."""
+"""Tasks that every rung can be tried on; GSM8K and SVAMP want programs, and XQuAD documents."""
 
 
 def settings_of(name: str, data: Path) -> dict[str, Any]:
@@ -158,13 +158,24 @@ def xquad(data: Path, folder: Path) -> dict[str, Any]:
     }
 
 
+def svamp(data: Path, folder: Path, tests: int) -> dict[str, Any]:
+    """SVAMP's problems, shown and taught by GSM8K's training rows, which have calculator marks."""
+    with (data / "pal/svamp.jsonl").open(encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in islice(lines, tests)]
+    asked = [{"question": row["input"], "answer": f"{row['target']:.12g}"} for row in rows]
+    lines_to(folder / "test.jsonl", (json.dumps(row) + "\n" for row in asked))
+    settings = gsm8k(data)
+    files = {**settings["data"], "test": "test.jsonl"}
+    return {"name": "svamp", **settings, "data": files}
+
+
 def lines_to(path: Path, lines: Iterable[str]) -> None:
     path.write_text("".join(lines), encoding="utf-8")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Writes the task file of a public task.")
-    names = (*NAMES, "gsm8k", "xquad")
+    names = (*NAMES, "gsm8k", "svamp", "xquad")
     parser.add_argument("task", choices=names)
     parser.add_argument("--to", type=Path, required=True, help="a folder")
     parser.add_argument("--tests", type=int, default=100, help="test items, of all but XQuAD")
@@ -174,6 +185,8 @@ def main() -> int:
     given.to.mkdir(parents=True, exist_ok=True)
     if given.task == "xquad":
         settings = xquad(DATA, given.to)
+    elif given.task == "svamp":
+        settings = svamp(DATA, given.to, given.tests)
     else:
         settings = written(given.task, DATA, given.to, given.tests)
     (given.to / "task.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
