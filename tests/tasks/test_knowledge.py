@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +49,14 @@ def test_every_byte_and_what_is_said_of_it_counts(notes: Path) -> None:
     assert find_knowledge(["notes"], notes.parent).fingerprint != one
 
 
-def test_a_file_that_cannot_be_read_stops_nothing(notes: Path) -> None:
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_a_file_that_cannot_be_read_stops_nothing(kind: str, notes: Path) -> None:
     """It is named where documents are read; a study on the others goes on."""
     one = find_knowledge(["notes"], notes.parent).fingerprint
-    (notes / "gone.txt").symlink_to(notes / "nowhere")
+    if kind == "link":
+        (notes / "gone.txt").symlink_to(notes / "nowhere")
+    else:
+        os.mkfifo(notes / "gone.txt")
     found = find_knowledge(["notes"], notes.parent)
     assert [file.name for file in found.files][1:] == ["notes/deep/a.txt", "notes/gone.txt"]
     assert found.fingerprint != one

@@ -14,8 +14,10 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from errno import EINVAL
 from functools import cached_property
 from pathlib import Path
+from stat import S_ISREG
 from typing import NamedTuple
 
 from stepladder.errors import KnowledgeError
@@ -36,8 +38,11 @@ class KnowledgeFile(NamedTuple):
 
     @property
     def size(self) -> int:
-        """In bytes."""
-        return self.path.stat().st_size
+        """In bytes. Raises OSError for a pipe or a device, whose reading might never end."""
+        found = self.path.stat()
+        if not S_ISREG(found.st_mode):
+            raise OSError(EINVAL, "no regular file")
+        return found.st_size
 
     def digest(self) -> str:
         """Of its bytes; of those that are too many to be read, their number. Raises OSError."""
