@@ -118,6 +118,19 @@ def test_a_broken_pdf_is_named_once(tmp_path: Path, caplog: pytest.LogCaptureFix
     assert not caplog.records
 
 
+def test_a_locked_pdf_is_named_whatever_can_open_locks(tmp_path: Path) -> None:
+    """pypdf raises an error of its own kind where it lacks the library for AES."""
+    pytest.importorskip("pypdf", reason="needs the extra 'docs'")
+    keys = {"O": 48, "U": 48, "OE": 32, "UE": 32, "Perms": 16}
+    lock = "/Encrypt << /Filter /Standard /V 5 /R 6 /Length 256 /P -4 /StmF /C /StrF /C "
+    lock += "/CF << /C << /CFM /AESV3 /Length 32 >> >> "
+    lock += "".join(f"/{name} <{'00' * length}> " for name, length in keys.items()) + ">> "
+    locked = a_pdf(["Lamps."]).replace(b"/Root", f"{lock}/ID [<00> <00>] /Root".encode())
+    document, unread = read(tmp_path, "a.pdf", locked)
+    assert document is None
+    assert len(unread) == 1 and unread[0].startswith("a.pdf: not a PDF that can be read (")
+
+
 def test_two_gigabytes_are_not_read(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     with path.open("wb") as handle:
@@ -152,7 +165,29 @@ def test_rows_are_sections_and_bad_ones_are_named(tmp_path: Path) -> None:
 def test_csv_rows_too(tmp_path: Path) -> None:
     document, unread = read(tmp_path, "a.csv", "name,colour\nlamp,red\ncoat\n,\nhat,blue\n")
     assert parts(document) == [("lamp", "colour: red"), ("hat", "colour: blue")]
-    assert unread == ["a.csv row 3: 1 cells, the header has 2"]
+    assert unread == ["a.csv row 3: 1 cell, the header has 2"]
+
+
+def test_nothing_of_a_row_is_left_out(tmp_path: Path) -> None:
+    document, _ = read(tmp_path, "a.csv", "name,colour,colour,\nlamp,red,blue,\n")
+    assert parts(document) == [("lamp", "colour: red\nblue")]
+    rows = (
+        '{"title": "Lamp", "text": ["It is red.", "It is warm."]}\n'
+        '{"name": "Coat", "made": {"by": "Roth", "of": ["wool", null]}, "price": 7}\n'
+        + "[" * 100_000
+        + '\n{"a": '
+        + "[" * 900
+        + "]" * 900
+        + "}\n"
+    )
+    document, unread = read(tmp_path, "a.jsonl", rows)
+    assert parts(document) == [
+        ("Lamp", "It is red.\nIt is warm."),
+        ("Coat", "made: by: Roth\nof: wool\nprice: 7"),
+    ]
+    deep = "its fields are nested too deeply"
+    assert unread[0] == f"a.jsonl row 3: {deep}"
+    assert unread[1] in (f"a.jsonl row 4: {deep}", "a.jsonl row 4: holds no text")
 
 
 @pytest.mark.parametrize(

@@ -177,14 +177,13 @@ def _read_html(data: bytes, draft: _Draft) -> None:
 def _read_pdf(data: bytes, draft: _Draft) -> None:
     try:
         import pypdf
-        from pypdf.errors import PyPdfError
     except ModuleNotFoundError as error:
         raise MissingExtraError("docs", f"reading {draft.source}") from error
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it warns without naming the file
     try:
         pages = pypdf.PdfReader(io.BytesIO(data)).pages
         texts = [page.extract_text() for page in pages]
-    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except Exception as error:  # of pypdf, zlib, struct and more, which share no class
         raise _UnreadableError(f"not a PDF that can be read ({_first_line(error)})") from None
     if not any(text.strip() for text in texts):
         raise _UnreadableError(
@@ -224,13 +223,14 @@ def _read_jsonl(data: bytes, draft: _Draft) -> None:
             continue
         try:
             row = json.loads(line)
+            if isinstance(row, dict):
+                _add_row(row, number, draft)
+            else:
+                draft.unread.append(f"{draft.source} row {number}: not an object with named fields")
         except ValueError:
             draft.unread.append(f"{draft.source} row {number}: not JSON")
-            continue
-        if isinstance(row, dict):
-            _add_row(row, number, draft)
-        else:
-            draft.unread.append(f"{draft.source} row {number}: not an object with named fields")
+        except RecursionError:
+            draft.unread.append(f"{draft.source} row {number}: its fields are nested too deeply")
 
 
 def _read_csv(data: bytes, draft: _Draft) -> None:
@@ -250,10 +250,14 @@ def _read_csv(data: bytes, draft: _Draft) -> None:
             header = [cell.strip() for cell in cells]
         elif any(cell.strip() for cell in cells):
             if len(cells) == len(header):
-                _add_row(dict(zip(header, cells, strict=True)), number, draft)
+                columns: dict[str, list[str]] = {}
+                for name, cell in zip(header, cells, strict=True):
+                    columns.setdefault(name, []).append(cell)  # a name may stand there twice
+                _add_row(columns, number, draft)
             else:
                 draft.unread.append(
-                    f"{draft.source} row {number}: {len(cells)} cells, the header has {len(header)}"
+                    f"{draft.source} row {number}: {counted(len(cells), 'cell')}, "
+                    f"the header has {len(header)}"
                 )
 
 
@@ -273,8 +277,17 @@ def _add_row(row: Mapping[str, Any], number: int, draft: _Draft) -> None:
 
 def _texts(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in row.items():
-        if isinstance(value, str | int | float) and str(value).strip():
-            yield name, str(value).strip()
+        if text := _text_of(value):
+            yield name, text
+
+
+def _text_of(value: Any) -> str:
+    """A field's text: of a list its items', of an object its fields' behind their names."""
+    if isinstance(value, list):
+        return "\n".join(filter(None, map(_text_of, value)))
+    if isinstance(value, dict):
+        return "\n".join(f"{name}: {text}" for name, text in _texts(value))
+    return str(value).strip() if isinstance(value, str | int | float) else ""
 
 
 def _first_line(error: Exception) -> str:

@@ -29,7 +29,7 @@ from stepladder.retrieval.documents import read_document
 from stepladder.retrieval.words import WordCounts, count_words
 from stepladder.tasks.knowledge import KnowledgeFile
 
-_VERSION = 2
+_VERSION = 3
 """Of how documents are read, cut and counted: another number does all of them anew."""
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
