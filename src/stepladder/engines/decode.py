@@ -213,16 +213,16 @@ class _Desk:
         for chunk in chunks(brought, limit):
             first = len(self.rows)
             self.rows += came[first - before : first - before + len(chunk)]
-            self._take(self.rows[first:], self._prefill(chunk, first))
+            self._prefill(chunk, first)
         self._bill(came, time.perf_counter() - begin)
         return self._leave()
 
-    def _prefill(self, chunk: Sequence[PassRow], first: int) -> torch.Tensor:
-        """Logits behind the last own token of each row; the rows lie in slots from `first` on."""
+    def _prefill(self, chunk: Sequence[PassRow], first: int) -> None:
+        """The first token of each row; they lie in slots from `first` on."""
         device = self._shared.device
         to = layout([len(row.tokens) for row in chunk], device)
         self._cache.write(to.rows + first, to.places)
-        return self._shared.forward(packed(chunk, device), self._cache, to.last)
+        self._take(self.rows[first:], packed(chunk, device), to.last)
 
     def _step(self) -> _Ended:
         begin = time.perf_counter()
@@ -235,14 +235,18 @@ class _Desk:
         self._cache.write(fixed.slots, where, read=(len(self.rows), width))
         plan = Pass(fixed.starts + where, fixed.segments, Held(fixed.starts), width)
         ids = torch.tensor([row.tokens[-1] for row in self.rows], device=device)
-        self._take(self.rows, self._shared.forward(Prepared(plan, ids), self._cache, None))
+        self._take(self.rows, Prepared(plan, ids), None)
         self._bill(self.rows, time.perf_counter() - begin)
         return self._leave()
 
-    def _take(self, rows: Sequence[_Row], logits: torch.Tensor) -> None:
-        """The next token of each of these rows."""
-        numbers = [row.numbers[len(row.tokens)] for row in rows if row.numbers]
-        chosen = self._chooser.choose(logits, numbers)
+    def _take(self, rows: Sequence[_Row], pass_: Prepared, keep: torch.Tensor | None) -> None:
+        """The next token of each of these rows, behind the kept tokens of a pass."""
+        if self._chooser.greedy:
+            chosen = self._shared.lead(pass_, self._cache, keep).chosen()
+        else:
+            numbers = [row.numbers[len(row.tokens)] for row in rows]
+            logits = self._shared.forward(pass_, self._cache, keep)
+            chosen = self._chooser.choose(logits, numbers)
         self._runner.near_ties += chosen.near_ties
         for row, token in zip(rows, chosen.tokens, strict=True):
             row.tokens.append(token)

@@ -96,23 +96,30 @@ class Chooser:
     def __init__(self, sampling: Sampling) -> None:
         self._draws = RowDraws(sampling, []) if sampling.temperature > 0 else None
 
+    @property
+    def greedy(self) -> bool:
+        """Whether the best token is taken, and the others do not matter."""
+        return self._draws is None
+
     def choose(self, logits: torch.Tensor, numbers: Sequence[float]) -> Chosen:
         """Logits of shape (rows, vocabulary); a number in [0, 1) a row, where tokens are drawn."""
         if self._draws is not None:
             uniform = torch.tensor(numbers, dtype=torch.float64, device=logits.device)
             ids: Any = torch.empty(len(logits), 0, dtype=torch.long, device=logits.device)
             return Chosen(self._draws.draw(ids, logits, uniform).tolist(), 0)
-        lead = leading(logits)
-        chosen = lead.token if bool((lead.gap > 0).all()) else logits.argmax(dim=-1)
-        return Chosen(chosen.tolist(), int((lead.gap < TIE).sum()))
+        return leading(logits).chosen()
 
 
 class Lead(NamedTuple):
-    """The best token of each row, shape (rows,); any of those that are equally good."""
+    """The best token of each row, shape (rows,); the first of those that are equally good."""
 
     token: torch.Tensor
     gap: torch.Tensor
     """How far its logit lies above the next one, shape (rows,)."""
+
+    def chosen(self) -> Chosen:
+        """It, where the best is what is wanted."""
+        return Chosen(self.token.tolist(), int((self.gap < TIE).sum()))
 
 
 def leading(logits: torch.Tensor) -> Lead:
@@ -132,7 +139,8 @@ def leading(logits: torch.Tensor) -> Lead:
     others = torch.cat([tops[:, 1:], inside[:, 1:]], dim=-1)
     best = inside[:, 0]
     gap = best - others.amax(dim=-1) if others.shape[-1] else torch.zeros_like(best)
-    return Lead(order[:, 0] * width + places[:, 0], gap)
+    token = order[:, 0] * width + places[:, 0]
+    return Lead(token if bool((gap > 0).all()) else logits.argmax(dim=-1), gap)
 
 
 class NearTies(LogitsProcessor):
