@@ -129,7 +129,7 @@ def test_check_counts_only_the_demonstrations_that_will_be_shown(
         ({}, ["--rungs", "zero-shot, outputs: nowhere.jsonl"], "nowhere.jsonl: no such file"),
         ({}, ["--name", "../elsewhere"], "a study cannot be named '../elsewhere'"),
         ({}, ["--dtype", "int3"], "float32, bfloat16, float16"),
-        ({}, ["--report", "/proc/nowhere/report.html"], "cannot write"),
+        ({}, ["--html", "/proc/nowhere/report.html"], "cannot write"),
         ({"metrics": ["rogueL"], "target": None}, [], "did you mean 'rouge"),
         ({"metrics": ["accuracy"], "target": None}, [], "label"),
         ({"target": {"metric": "rougeL", "at_least": 80}}, [], "write 0.8"),

@@ -30,8 +30,8 @@ def climb(
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
     ledger: LedgerUrl = "runs/ledger.db",
     json: Annotated[Path | None, typer.Option(help="Write the summary here as JSON.")] = None,
-    report: Annotated[
-        Path | None, typer.Option(help="Write the report here; default runs/NAME/report.html.")
+    html: Annotated[
+        Path | None, typer.Option(help="Write the page here; default runs/NAME/report.html.")
     ] = None,
     allow_pickle: Annotated[
         bool, typer.Option(help="Also load weights that are not safetensors: they run code.")
@@ -61,17 +61,17 @@ def climb(
         dtype=dtype,
         ledger=ledger,
     )
-    html = report or Path("runs") / study.name / "report.html"
-    refuse_unwritable(html, json)
+    page = html or Path("runs") / study.name / "report.html"
+    refuse_unwritable(page, json)
     summary = climbed(study)
     print_table(summary)
-    write_html(summary, html)
+    write_html(summary, page)
     if json is not None:
         write_json(summary, json)
     work = summary.provenance["work in the last run"]
     typer.echo(
         f"this run: {work['requests asked']:,} requests, {work['trainings']} trainings, "
-        f"{work['seconds']:,.0f} s; report: {html}",
+        f"{work['seconds']:,.0f} s; report: {page}",
         err=True,
     )
     if summary.verdict.kind == "undecided":

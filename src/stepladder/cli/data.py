@@ -30,7 +30,7 @@ def data(
     ] = False,
     ledger: LedgerUrl = "runs/ledger.db",
     json: Annotated[Path | None, typer.Option(help="Write the findings here as JSON.")] = None,
-    report: Annotated[
+    html: Annotated[
         Path | None, typer.Option(help="Write the page here; default runs/TASK/data.html.")
     ] = None,
 ) -> None:
@@ -60,12 +60,12 @@ def data(
         apart=apart,
         ledger=ledger,
     )
-    html = report or Path("runs") / loaded.name / "data.html"
-    refuse_unwritable(html, json)
+    page = html or Path("runs") / loaded.name / "data.html"
+    refuse_unwritable(page, json)
     for number, study in enumerate(plan.studies, 1):
         typer.echo(f"{number} of {len(plan.studies)}: {study.name}", err=True)
         climbed(study)
     found = read_grid(plan)
     print_grid(found, Console())
-    write_grid(found, html, json)
-    typer.echo(f"page: {html}", err=True)
+    write_grid(found, page, json)
+    typer.echo(f"page: {page}", err=True)

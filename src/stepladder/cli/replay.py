@@ -27,7 +27,7 @@ def replay(
     ] = False,
     ledger: LedgerUrl = "runs/ledger.db",
     json: Annotated[Path | None, typer.Option(help="Write the findings here as JSON.")] = None,
-    report: Annotated[
+    html: Annotated[
         Path | None, typer.Option(help="Write the page here; default runs/TASK/replay.html.")
     ] = None,
 ) -> None:
@@ -54,8 +54,8 @@ def replay(
         seeds=seeds,
         ledger=ledger,
     )
-    html = report or Path("runs") / loaded.name / "replay.html"
-    refuse_unwritable(html, json)
+    page = html or Path("runs") / loaded.name / "replay.html"
+    refuse_unwritable(page, json)
 
     def climb(study: Study) -> None:
         place = next(place for place in plan.places if place.study is study)
@@ -65,7 +65,7 @@ def replay(
     search(plan, climb, go_on=go_on)
     found = read_shares(plan)
     print_shares(found, Console())
-    write_shares(found, html, json)
-    typer.echo(f"page: {html}", err=True)
+    write_shares(found, page, json)
+    typer.echo(f"page: {page}", err=True)
     if found.verdict.kind == "undecided":
         raise typer.Exit(3)

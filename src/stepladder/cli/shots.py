@@ -27,7 +27,7 @@ def shots(
     requests: Requests = 100_000,
     ledger: LedgerUrl = "runs/ledger.db",
     json: Annotated[Path | None, typer.Option(help="Write the findings here as JSON.")] = None,
-    report: Annotated[
+    html: Annotated[
         Path | None, typer.Option(help="Write the page here; default runs/STUDY/shots.html.")
     ] = None,
 ) -> None:
@@ -51,10 +51,10 @@ def shots(
         requests=requests,
         ledger=ledger,
     )
-    html = report or Path("runs") / plan.study.name / "shots.html"
-    refuse_unwritable(html, json)
+    page = html or Path("runs") / plan.study.name / "shots.html"
+    refuse_unwritable(page, json)
     climbed(plan.study)
     found = read_shots(plan)
     print_shots(found, Console())
-    write_shots(found, html, json)
-    typer.echo(f"page: {html}", err=True)
+    write_shots(found, page, json)
+    typer.echo(f"page: {page}", err=True)
