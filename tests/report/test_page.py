@@ -136,6 +136,14 @@ def test_hostile_texts_are_shown_and_do_nothing() -> None:
     assert page.within("title").startswith("dialogsum-<b>two models</b>")
 
 
+def test_models_in_folders_are_called_by_the_folders_names() -> None:
+    summary = summaries.full()
+    rungs = tuple(replace(r, model=f"/data/nets/{r.model.split('/')[-1]}") for r in summary.rungs)
+    html = render_html(replace(summary, rungs=rungs))
+    assert "/data/nets" not in html
+    assert "</svg> flan-t5-base</span>" in html
+
+
 def test_half_a_surrogate_pair_does_not_break_the_page(tmp_path: Path) -> None:
     summary = summaries.single()
     item = ShownItem(

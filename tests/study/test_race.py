@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import ClassVar
@@ -256,6 +256,11 @@ def test_the_card_of_a_rung_names_the_items_it_was_graded_on(
     assert f"Graded on {n} of 120 items." in card
     rows = [row for row in card.splitlines() if row.startswith("| ")][1:]
     assert [row.split(" | ")[-1] for row in rows] == ["10 |", f"{n} |", "10 |"]
+
+    named = replace(one, model="/data/nets/width-64")
+    card = model_card(replace(summary, rungs=(named,)), named, checkpoint)
+    assert f"{one.name} on width-64\n" in card
+    assert 'base_model: "/data/nets/width-64"' in card
 
 
 @pytest.mark.parametrize("target", [TARGET, None])

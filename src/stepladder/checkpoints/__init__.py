@@ -38,6 +38,7 @@ from stepladder.checkpoints.loading import (
     quiet,
 )
 from stepladder.checkpoints.memory import allocator_settings, free_bytes
+from stepladder.checkpoints.naming import short_name, short_names
 from stepladder.checkpoints.resolving import (
     EMBEDDED,
     find_config,
@@ -106,6 +107,8 @@ __all__ = [
     "render",
     "resolve",
     "resolve_encoder",
+    "short_name",
+    "short_names",
     "soft_prompt_folder",
     "softmax",
     "special_marks",

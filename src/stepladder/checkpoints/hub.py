@@ -15,7 +15,7 @@ from pathlib import Path
 
 from stepladder.errors import CheckpointError, MissingExtraError
 
-HUB_ID = re.compile(r"[\w.-]+(?:/[\w.-]+)?")
+_ID = re.compile(r"[\w.-]+(?:/[\w.-]+)?")
 
 _FILES = (
     "*.json",
@@ -32,6 +32,11 @@ ENCODER_FILES = (*_FILES, "*/model.safetensors")
 """Of a sentence encoder, whose layers behind the model have weights of their own."""
 _PICKLES = ("pytorch_model*.bin", "adapter_model.bin")
 _OTHER_COPIES = ("onnx/*", "openvino/*", "original/*", "*.fp16.safetensors", "flax_*", "tf_*")
+
+
+def may_be_on_hub(name: str) -> bool:
+    """Whether a name is written as a hub id may be; a folder `runs/export` is too."""
+    return not name.startswith((".", "/", "~")) and _ID.fullmatch(name) is not None
 
 
 def fetch(

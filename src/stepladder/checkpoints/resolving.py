@@ -26,7 +26,7 @@ from stepladder.checkpoints.folders import (
     read_json,
 )
 from stepladder.checkpoints.heads import BASE, ENCODER, HEAD
-from stepladder.checkpoints.hub import ENCODER_FILES, HUB_ID, fetch
+from stepladder.checkpoints.hub import ENCODER_FILES, fetch, may_be_on_hub
 from stepladder.checkpoints.virtual import BESIDE
 from stepladder.errors import CheckpointError
 from stepladder.records import Adapter, Checkpoint, Head
@@ -121,8 +121,7 @@ def _folder(name: str, revision: str | None, **wanted: Any) -> tuple[Path, str]:
             "tokenizer in the hub's format)"
         )
     repository, _, at = name.partition("@")
-    looks_local = name.startswith((".", "/", "~")) or not HUB_ID.fullmatch(repository)
-    if looks_local:
+    if not may_be_on_hub(repository):
         raise CheckpointError(
             f"there is no folder '{name}'; give 'embedded', a model's folder, a hub id such as "
             "google/flan-t5-base, or an endpoint such as http://127.0.0.1:8000/v1#name"

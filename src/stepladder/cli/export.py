@@ -27,10 +27,11 @@ def export(
     card. What is written is asked prompts of the study again, and must answer as
     it did.
     """
+    from stepladder.checkpoints import short_name
     from stepladder.study.export import export as write
 
     row, forms = write(ledger, study, folder, rung, merged=merged)
     for form in forms:
         typer.echo(f"{form.form}: {form.items} prompts answered as in the study", err=True)
-    typer.echo(f"{row.name} on {row.model} is in {folder}", err=True)
+    typer.echo(f"{row.name} on {short_name(row.model)} is in {folder}", err=True)
     typer.echo(f'try: stepladder ask {folder} "..."', err=True)

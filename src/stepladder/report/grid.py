@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from stepladder.checkpoints import short_name
 from stepladder.report import units
 from stepladder.report.axes import Tick, quality_scale
 from stepladder.report.files import write_pair
@@ -76,6 +77,7 @@ def render_grid(found: GridFound) -> str:
     return render_page(
         "grid.html.j2",
         found=found,
+        model=short_name(found.model),
         pictures={"wide": draw(found, 760, 420), "narrow": draw(found, 340, 340)},
         table=[(rows, [_text(found.cell(rows, k)) for k in found.shots]) for rows in found.rows],
     )

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from stepladder.checkpoints import short_name
 from stepladder.report import units
 from stepladder.report.axes import Scale, Tick, quality_scale
 from stepladder.report.files import write_pair
@@ -88,6 +89,7 @@ def render_shares(found: SharesFound) -> str:
     return render_page(
         "shares.html.j2",
         found=found,
+        model=short_name(found.model),
         verdict=found.verdict,
         base=units.points(found.base),
         pictures=[(g, wide, narrow) for g, wide, narrow in pictures if wide and narrow],

@@ -73,7 +73,7 @@ def render_shots(found: ShotsFound) -> str:
         "shots.html.j2",
         found=found,
         tables=[
-            (model, [_row(shots) for shots in model.shots], *_tuned(model.tuned))
+            (_called(found, model), model, [_row(s) for s in model.shots], *_tuned(model.tuned))
             for model in found.models
         ],
         pictures={"wide": draw(found, 760, 400), "narrow": draw(found, 340, 320)},
@@ -101,7 +101,7 @@ def draw(found: ShotsFound, breadth: float, height: float) -> Curves | None:
     if not heights:
         return None
     named = len(found.models) > 1
-    longest = max((width(units.legible(m.model)) for m in found.models), default=0.0)
+    longest = max((width(_called(found, m)) for m in found.models), default=0.0)
     right = min(longest + 14.0, 0.4 * breadth) if named else 12.0
     plot = Box(44.0, 12.0, breadth - right, height - 46.0)
     target = [] if found.target is None else [found.target]
@@ -110,7 +110,7 @@ def draw(found: ShotsFound, breadth: float, height: float) -> Curves | None:
     counts = [shots.k for shots in found.models[0].shots]
     step = (plot.right - plot.left) / max(1, len(counts))
     places = {k: plot.left + step * (i + 0.5) for i, k in enumerate(counts)}
-    lines = [_line(i, m, scale, places) for i, m in enumerate(found.models)]
+    lines = [_line(found, i, scale, places) for i in range(len(found.models))]
     whole = Box(0.0, 0.0, breadth, height)
     return Curves(
         width=breadth,
@@ -124,6 +124,10 @@ def draw(found: ShotsFound, breadth: float, height: float) -> Curves | None:
     )
 
 
+def _called(found: ShotsFound, model: ModelShots) -> str:
+    return units.legible(found.called(model))
+
+
 def _heights(model: ModelShots) -> list[float]:
     values = [value for shots in _drawn(model) for value in shots.values]
     tuned = model.tuned.draw.value if model.tuned else None
@@ -135,13 +139,14 @@ def _drawn(model: ModelShots) -> list[Shots]:
     return [s for s in model.shots if s.mean is not None and s.shown == s.k]
 
 
-def _line(number: int, model: ModelShots, scale: Scale, places: dict[int, float]) -> Line:
-    drawn = _drawn(model)
+def _line(found: ShotsFound, number: int, scale: Scale, places: dict[int, float]) -> Line:
+    model = found.models[number]
+    called, drawn = _called(found, model), _drawn(model)
     dots, tops, bottoms = [], [], []
     for shots in drawn:
         x, mean = places[shots.k], shots.mean
         assert mean is not None
-        dots.append(Dot(x, scale.at(mean), _title(model, shots, mean)))
+        dots.append(Dot(x, scale.at(mean), _title(called, shots, mean)))
         tops.append((x, scale.at(max(shots.values))))
         bottoms.append((x, scale.at(min(shots.values))))
     tuned = model.tuned.draw.value if model.tuned else None
@@ -162,7 +167,7 @@ def _named(lines: list[Line], found: ShotsFound, bounds: Box) -> list[Line]:
     for line, model in zip(lines, found.models, strict=True):
         x, y = (line.dots[-1].x, line.dots[-1].y) if line.dots else (bounds.right / 2, 20.0)
         mark = Box(x - _RADIUS, y - _RADIUS, x + _RADIUS, y + _RADIUS)
-        anchors.append(Anchor(mark, y, (units.legible(model.model),), str(len(anchors) + 1)))
+        anchors.append(Anchor(mark, y, (_called(found, model),), str(len(anchors) + 1)))
     labels = place(anchors, [], bounds)
     return [replace(line, label=label) for line, label in zip(lines, labels, strict=True)]
 
@@ -171,9 +176,9 @@ def _path(points: list[tuple[float, float]]) -> str:
     return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points) if points else ""
 
 
-def _title(model: ModelShots, shots: Shots, mean: float) -> str:
+def _title(called: str, shots: Shots, mean: float) -> str:
     spread = units.interval(min(shots.values), max(shots.values))
-    return f"{model.model}, {shots.k} demonstrations: {units.points(mean)}, draws {spread}"
+    return f"{called}, {shots.k} demonstrations: {units.points(mean)}, draws {spread}"
 
 
 class Row(NamedTuple):
@@ -221,7 +226,7 @@ def _table(found: ShotsFound, model: ModelShots) -> Table:
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         padding=(0, 1, 0, 0),
-        title=Text(units.legible(model.model)),
+        title=Text(_called(found, model)),
         title_justify="left",
     )
     tuned = model.tuned.rung if model.tuned else None

@@ -48,7 +48,6 @@ class Row:
 
     number: int
     name: str
-    model: str
     winner: bool
     absence: str | None
     """Why there are no values, in a few words; then the rest is of no account."""
@@ -106,6 +105,7 @@ class View:
     """The deciding metric first."""
     rows: tuple[Row, ...]
     models: tuple[str, ...]
+    """What they are called here."""
     target: str | None
     """The target or the margin, on the scale shown."""
     margin: str | None
@@ -138,7 +138,7 @@ def look(summary: Summary) -> View:
         kind=KINDS[summary.verdict.kind],
         metrics=metrics,
         rows=rows,
-        models=tuple(dict.fromkeys(rung.model for rung in summary.rungs)),
+        models=tuple(summary.models.values()),
         target=_on_scale(summary.target, times),
         margin=_on_scale(summary.margin, times),
         sample=" or ".join(f"{n:,}" for n in ns) if ns else units.DASH,
@@ -194,7 +194,6 @@ def _row(number: int, rung: RungSummary, summary: Summary) -> Row:
     return Row(
         number=number,
         name=units.legible(rung.name),
-        model=units.legible(rung.model),
         winner=rung.name == summary.verdict.rung,
         absence=_absence(rung, summary),
         error=(rung.error or "no reason was given") if rung.state == "failed" else None,

@@ -85,7 +85,7 @@ def model_card(
             "---",
             head,
             "---",
-            f"# {summary.task['name']}: {rung.name} on {rung.model}",
+            f"# {summary.task['name']}: {rung.name} on {summary.models[rung.model]}",
             "",
             f"Made by Stepladder's study `{summary.study}`; this rung is {chosen}.",
             "",

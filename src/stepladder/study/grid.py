@@ -96,6 +96,7 @@ class GridFound:
 
     task: str
     model: str
+    """As the user named it, a folder with its path."""
     method: str
     deciding: str
     better: Literal["higher", "lower"]

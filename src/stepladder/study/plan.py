@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stepladder.checkpoints import DTYPES
+from stepladder.checkpoints import DTYPES, short_names
 from stepladder.engines.opening import check_dtype
 from stepladder.errors import CheckpointError, MetricError, RungError, TaskError
 from stepladder.methods import Rung, parse_rung
@@ -83,6 +83,7 @@ def make_plan(
     if not task.test:
         raise TaskError(f"task '{task.name}' has no test rows; name a test split")
     _check_measures(task)
+    called = short_names([checkpoint.name for checkpoint in checkpoints])
     planned: list[PlannedRung] = []
     for entry in _wanted(task, rungs):
         if isinstance(entry, OutputsRung):
@@ -94,8 +95,8 @@ def make_plan(
             raise RungError(f"rung '{rung.name}' trains, but task '{task.name}' has no train rows")
         for checkpoint in checkpoints:
             rung.check(checkpoint)
-            name = f"{checkpoint.name}: {rung.name}" if len(checkpoints) > 1 else rung.name
-            planned.append(PlannedRung(name, checkpoint, rung))
+            model = f"{called[checkpoint.name]}: " if len(checkpoints) > 1 else ""
+            planned.append(PlannedRung(f"{model}{rung.name}", checkpoint, rung))
     names = [p.name for p in planned]
     for name in names:
         if names.count(name) > 1:

@@ -95,6 +95,7 @@ class SharesFound:
 
     task: str
     model: str
+    """As the user named it, a folder with its path."""
     method: str
     deciding: str
     better: Literal["higher", "lower"]

@@ -19,6 +19,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Literal
 
+from stepladder.checkpoints import short_name
 from stepladder.engines.opening import find_model
 from stepladder.errors import RungError
 from stepladder.ledger import DEFAULT_LEDGER, Ledger
@@ -89,6 +90,7 @@ class ModelShots:
     """One model's curve."""
 
     model: str
+    """As the user named it, a folder with its path."""
     shots: tuple[Shots, ...]
     """In the order of k."""
     tuned: Tuned | None = None
@@ -116,6 +118,10 @@ class ShotsFound:
     def sentences(self) -> tuple[str, ...]:
         """The answers in words, two a model."""
         return tuple(line for model in self.models for line in _sentences(self, model))
+
+    def called(self, model: ModelShots) -> str:
+        """What to call one of the models in tables and pictures."""
+        return short_name(model.model, [m.model for m in self.models if m is not model])
 
     def as_json(self) -> Json:
         return {**asdict(self), "sentences": list(self.sentences)}
@@ -272,7 +278,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def _sentences(found: ShotsFound, model: ModelShots) -> list[str]:
-    lines = []
+    lines, called = [], found.called(model)
     if found.target is not None:
         if model.fewest is None:
             said = "no number of demonstrations that was tried is shown to reach"
@@ -280,18 +286,18 @@ def _sentences(found: ShotsFound, model: ModelShots) -> list[str]:
             said = "no demonstration is needed to reach"
         else:
             said = f"{model.fewest} is the fewest demonstrations shown to reach"
-        lines.append(f"{model.model}: {said} {found.deciding} {found.target:g}.")
+        lines.append(f"{called}: {said} {found.deciding} {found.target:g}.")
     means = [(p.mean, p) for p in model.shots if p.mean is not None and p.shown == p.k]
     if means:
         choose = max if found.better == "higher" else min
         best, point = choose(means, key=lambda pair: pair[0])
         spread = f"{min(point.values):.1f} to {max(point.values):.1f}"
         lines.append(
-            f"{model.model}: {_demonstrations(point.k)} best, {found.deciding} {best:.1f}"
+            f"{called}: {_demonstrations(point.k)} best, {found.deciding} {best:.1f}"
             + (f", {spread} over {len(point.draws)} draws." if len(point.draws) > 1 else ".")
         )
     if model.tuned is not None:
-        lines.append(f"{model.model}: {_against(found, model, model.tuned)}")
+        lines.append(f"{called}: {_against(found, model, model.tuned)}")
     return lines
 
 

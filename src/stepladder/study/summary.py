@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal, get_args
 
+from stepladder.checkpoints import short_names
 from stepladder.records import Cost, Json, ProgramRun, Score, Trial, trial_from_json
 from stepladder.study.forgetting import Forgetting, forgetting_from_json
 from stepladder.study.spread import Spread, spread_from_json
@@ -135,8 +136,9 @@ class RungSummary:
     """One row of the table."""
 
     name: str
-    """Unique in the study; carries the model's name where the study has several models."""
+    """Unique in the study; begins with what the model is called where there are several."""
     model: str
+    """As the user named it, a folder with its path."""
     methods: tuple[str, ...]
     state: Literal["measured", "failed", "skipped"]
     """`skipped`: not built or not asked, because a cheaper rung had reached the target, or because
@@ -307,6 +309,11 @@ class Summary:
     spread: Spread | None = None
     """What the rungs that decide come to under further seeds; None where none were asked for, or
     before the first of them."""
+
+    @property
+    def models(self) -> dict[str, str]:
+        """The rungs' models, each with what to call it here."""
+        return short_names([rung.model for rung in self.rungs])
 
     def as_json(self) -> Json:
         return asdict(self)

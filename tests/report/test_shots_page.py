@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from reading import Page
+from rich.console import Console
+
+from stepladder.report.shots import draw, print_shots, write_shots
+from stepladder.study.shots import Draw, ModelShots, Shots, ShotsFound
+
+
+def found(*models: str) -> ShotsFound:
+    shots = tuple(
+        Shots(k, k, (Draw(value, value - 5, value + 5, None),), 10.0 + k, 0.01, None)
+        for k, value in ((0, 20.0), (2, 40.0))
+    )
+    curves = tuple(ModelShots(model, shots) for model in models)
+    return ShotsFound("s", "t", "chrf", "higher", None, 1000, 100, curves)
+
+
+@pytest.mark.parametrize(
+    ("models", "called"),
+    [
+        (("/tmp/sz/width-64", "/tmp/sz/width-224"), ["width-64", "width-224"]),
+        (("/tmp/one/net", "/tmp/two/net", "embedded"), ["one/net", "two/net", "embedded"]),
+    ],
+)
+def test_folders_are_called_by_their_names_and_the_record_has_their_paths(
+    models: tuple[str, ...], called: list[str], tmp_path: Path
+) -> None:
+    findings = found(*models)
+    write_shots(findings, tmp_path / "shots.html", tmp_path / "shots.json")
+    html = (tmp_path / "shots.html").read_text("utf-8")
+    assert "/tmp/" not in html
+    assert Page(html).within("bdi") == "".join(["s", *called])
+    picture = draw(findings, 760, 400)
+    assert picture is not None
+    assert [line.label.lines[0] for line in picture.lines if line.label] == called
+    assert picture.lines[0].dots[0].title.startswith(f"{called[0]}, 0 demonstrations")
+    out = io.StringIO()
+    print_shots(findings, Console(file=out, width=100))
+    assert "/tmp/" not in out.getvalue()
+    assert f"{called[0]}: 2 demonstrations do best" in out.getvalue()
+    data = json.loads((tmp_path / "shots.json").read_text("utf-8"))
+    assert [model["model"] for model in data["models"]] == list(models)
