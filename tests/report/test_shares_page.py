@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from reading import Page
-from replayed import found
+from replayed import found, share
 from rich.console import Console
 
 from stepladder.report.shares import (
@@ -67,10 +67,10 @@ def test_the_page_is_whole_and_says_what_was_found() -> None:
     assert found().verdict.sentence.startswith("full(replay=0.1) is the smallest share listed")
     assert html.count("<svg") == 4  # two guards, wide and narrow
     rows = [[" ".join(cell.split()) for cell in row] for row in page.rows]
-    assert rows[0][2] == "lost on echomax_drop 5.0"
+    assert rows[0][2] == "echomax_drop 5.0"
     assert rows[3][0] == "0.1"
     assert rows[3][1].startswith("96.5")
-    assert rows[3][2] == "2.01.0 to 3.0at most 5.0"  # the latter two on lines of their own
+    assert rows[3][2] == "2.0 lost1.0 to 3.0 lostat most 5.0 lost"  # three lines of a cell
     assert rows[3][-1] == "stays within"
     assert rows[5][-1] == "not tried"
     assert "seed 1: on echo it falls" in page.text
@@ -101,6 +101,22 @@ def test_no_label_lies_on_a_line(size: tuple[float, float]) -> None:
         assert not left < drawn.limit.at < right
 
 
+def test_what_was_gained_is_said_in_words_and_never_below_zero() -> None:
+    findings = found()
+    gained = share(96.0, [-0.41, -0.37], "within", 0.1)
+    findings = replace(findings, shares=(*findings.shares[:2], gained, *findings.shares[3:]))
+    assert "(at least 35.0 gained on echo)" in findings.verdict.sentence
+    row = next(row for row in Page(render_shares(findings)).rows if row[0] == "0.1")
+    assert row[2] == "39.0 gained37.0 to 41.0 gainedat least 35.0 gained"
+    assert row[4] == "0.410 fewer"
+    assert "left of 0, what it gained" in render_shares(findings)
+    assert "left of 0" not in render_shares(found())
+    assert "39.0 gained (37.0 to 41.0 gained)" in picture(findings).marks[2].title
+    out = io.StringIO()
+    print_shares(findings, Console(file=out, width=120))
+    assert re.search(r"39\.0 gained +19\.5 gained", out.getvalue())
+
+
 def test_what_comes_from_data_is_escaped() -> None:
     hostile = "<script>alert(1)</script>"
     html = render_shares(replace(found(hostile), task=hostile, model=hostile))
@@ -125,4 +141,4 @@ def test_the_terminal_says_the_same() -> None:
     print_shares(found(), Console(file=out, width=120))
     said = out.getvalue()
     assert found().verdict.sentence in " ".join(said.split())
-    assert re.search(r"0\.05 +98\.5 +13\.0 +6\.5 +exceeds it", said)
+    assert re.search(r"0\.05 +98\.5 +13\.0 lost +6\.5 lost +exceeds it", said)

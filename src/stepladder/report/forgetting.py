@@ -1,7 +1,9 @@
 """What a rung forgot, as text: for the column, the section of the page, and the terminal.
 
-Guard tasks are shown on a scale of 0 to 100, held-out text in bits per byte. Either way a figure
-says by how much the trained checkpoint is worse; below 0 it is better.
+Guard tasks are shown on a scale of 0 to 100, held-out text in bits per byte. Whether a figure is a
+loss or a gain is said beside it.
+
+    look_at_guards(rung.forgetting).lines[0].change     # "27.0 lost"
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from dataclasses import dataclass
 
 from stepladder.report import units
 from stepladder.study.forgetting import Forgetting, GuardDrop, TextRise
+from stepladder.study.losses import BITS, POINTS, LossWords
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +23,11 @@ class GuardLine:
     measure: str
     before: str
     after: str
-    worse: str
+    change: str
     interval: str
-    """95 %, of by how much it is worse."""
-    most: str
-    """The bound that the verdict rests on; a dash for text, of which it claims nothing."""
+    """95 %, of the change."""
+    bound: str
+    """What the verdict rests on; a dash for text, of which it claims nothing."""
     allowed: str
     n: str
 
@@ -32,12 +35,12 @@ class GuardLine:
     def sentence(self) -> str:
         """The line in words."""
         parts = [f"{self.name} {self.measure} {self.before} before, {self.after} after"]
-        if self.worse != units.DASH:
-            parts.append(f"worse by {self.worse}")
+        if self.change != units.DASH:
+            parts.append(self.change)
         if self.interval != units.DASH:
             parts.append(f"95 % interval {self.interval}")
-        if self.most != units.DASH:
-            parts.append(f"by {self.most} at most")
+        if self.bound != units.DASH:
+            parts.append(self.bound)
         if self.allowed != units.DASH:
             parts.append(f"allowed {self.allowed}")
         return ", ".join(parts)
@@ -48,8 +51,7 @@ class ForgettingView:
     """A rung's."""
 
     short: str
-    """For the column: by how much the guard task that lost most is worse; the text, where there
-    is no task."""
+    """For the column: of the guard task that lost most; of the text, where there is no task."""
     refusal: str | None
     lines: tuple[GuardLine, ...]
 
@@ -60,9 +62,9 @@ def look_at_guards(forgetting: Forgetting) -> ForgettingView:
     text = forgetting.text
     short = units.DASH
     if drops:
-        short = units.signed(-max(drops))
+        short = POINTS.said(max(drops))
     elif text is not None and not forgetting.guards:
-        short = f"{_bits(text.rise)} bits"
+        short = f"{change(text.rise, BITS)} bits"
     refusal = forgetting.refusal
     return ForgettingView(
         short=short,
@@ -71,36 +73,48 @@ def look_at_guards(forgetting: Forgetting) -> ForgettingView:
     )
 
 
+def change(loss: float | None, words: LossWords = POINTS, times: float = 1.0) -> str:
+    """A loss or a gain."""
+    return words.said(loss * times) if units.known(loss) else units.DASH
+
+
+def change_between(
+    low: float | None, high: float | None, words: LossWords = POINTS, times: float = 1.0
+) -> str:
+    """Both ends of a loss; the dash alone where either is unknown."""
+    if not (units.known(low) and units.known(high)):
+        return units.DASH
+    return words.span(low * times, high * times)
+
+
+def change_at_most(most: float | None, times: float = 1.0) -> str:
+    """The bound on a loss."""
+    return POINTS.at_most(most * times) if units.known(most) else units.DASH
+
+
 def _guard(guard: GuardDrop) -> GuardLine:
-    most = None if guard.most is None else guard.most * guard.times
     return GuardLine(
         name=units.legible(guard.guard),
         measure=guard.metric,
         before=units.points(guard.before, guard.times),
         after=units.points(guard.after, guard.times),
-        worse=units.points(guard.drop, guard.times).replace("-", "−"),
-        interval=units.interval(guard.low, guard.high, guard.times),
-        most=units.bounds(None, most).removeprefix("at most "),
+        change=change(guard.drop, times=guard.times),
+        interval=change_between(guard.low, guard.high, times=guard.times),
+        bound=change_at_most(guard.most, guard.times),
         allowed=units.points(guard.max_drop, guard.times),
         n=f"{guard.n:,}",
     )
 
 
 def _text(text: TextRise) -> GuardLine:
-    ends = text.low, text.high
-    known = all(units.known(end) for end in ends)
     return GuardLine(
         name=units.legible(text.name),
         measure="bits per byte",
         before=f"{text.before:.3f}",
         after=f"{text.after:.3f}",
-        worse=_bits(text.rise).removeprefix("+"),
-        interval=" to ".join(_bits(end).removeprefix("+") for end in ends) if known else units.DASH,
-        most=units.DASH,
+        change=change(text.rise, BITS),
+        interval=change_between(text.low, text.high, BITS),
+        bound=units.DASH,
         allowed=units.DASH,
         n=f"{text.pieces:,} pieces",
     )
-
-
-def _bits(value: float | None) -> str:
-    return units.DASH if value is None else f"{value:+.3f}".replace("-", "−")

@@ -24,9 +24,11 @@ from stepladder.checkpoints import short_name
 from stepladder.report import units
 from stepladder.report.axes import Scale, Tick, quality_scale
 from stepladder.report.files import write_pair
+from stepladder.report.forgetting import change, change_at_most, change_between
 from stepladder.report.frame import render_page
 from stepladder.report.labels import Anchor, Box, Label, place
 from stepladder.study.forgetting import GuardDrop
+from stepladder.study.losses import BITS
 from stepladder.study.shares_found import Share, SharesFound, Spread
 
 _RADIUS = 5.5
@@ -95,6 +97,7 @@ def render_shares(found: SharesFound) -> str:
         pictures=[(g, wide, narrow) for g, wide, narrow in pictures if wide and narrow],
         table=[_row(found, share) for share in found.shares],
         texts=any(build.text for share in found.shares for build in share.builds),
+        gains=any(_gained(share, guard) for share in found.shares for guard in found.guards),
         limits=[units.points(guard.max_drop, guard.times) for guard in found.guards],
     )
 
@@ -111,7 +114,7 @@ def print_shares(found: SharesFound, console: Console) -> None:
     table.add_column("share", justify="right")
     table.add_column(Text(found.deciding), justify="right")
     for guard in found.guards:
-        table.add_column(Text(f"lost on {units.legible(guard.guard)}"), justify="right")
+        table.add_column(Text(units.legible(guard.guard)), justify="right")
     table.add_column("")
     for share in found.shares:
         row = _row(found, share)
@@ -207,8 +210,8 @@ def _marks(
 
 
 def _title(found: SharesFound, point: Point) -> str:
-    value, loss = _spread(point.value), _spread(point.loss)
-    return f"replay={point.share.share:g}: {found.deciding} {_said(value)}, lost {_said(loss)}."
+    value, loss = _spread(point.value), _loss(point.loss)
+    return f"replay={point.share.share:g}: {found.deciding} {_said(value)}, {_said(loss)}."
 
 
 class Cell(NamedTuple):
@@ -238,10 +241,10 @@ class Row(NamedTuple):
 
 
 def _row(found: SharesFound, share: Share) -> Row:
-    losses = []
-    for guard in found.guards:
-        most = units.bounds(None, share.most(guard.guard)).replace("-", "−")
-        losses.append(_spread(share.loss(guard.guard))._replace(most=most))
+    losses = [
+        _loss(share.loss(guard.guard))._replace(most=change_at_most(share.most(guard.guard)))
+        for guard in found.guards
+    ]
     rises = [build.text.rise for build in share.builds if build.text is not None]
     mean = sum(rises) / len(rises) if rises and len(rises) == len(share.builds) else None
     reasons = [
@@ -255,7 +258,7 @@ def _row(found: SharesFound, share: Share) -> Row:
         trainings=len(share.builds),
         value=_spread(share.value),
         losses=tuple(losses),
-        texts=units.DASH if mean is None else f"{mean:+.3f}".replace("-", "−"),
+        texts=change(mean, BITS),
         standing=_STANDINGS[share.standing],
         winner=share.share == found.verdict.share,
         reasons=tuple(reasons),
@@ -268,3 +271,16 @@ def _spread(spread: Spread | None) -> Cell:
     mean = units.points(spread.mean).replace("-", "−")
     alone = spread.low == spread.high
     return Cell(mean, "" if alone else units.interval(spread.low, spread.high))
+
+
+def _gained(share: Share, guard: GuardDrop) -> bool:
+    """Whether a training of the share is better at the guard than the base is."""
+    loss = share.loss(guard.guard)
+    return loss is not None and loss.low < 0
+
+
+def _loss(spread: Spread | None) -> Cell:
+    if spread is None:
+        return Cell(units.DASH, "")
+    alone = spread.low == spread.high
+    return Cell(change(spread.mean), "" if alone else change_between(spread.low, spread.high))

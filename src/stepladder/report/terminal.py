@@ -101,7 +101,7 @@ def _guards(row: Row) -> Text:
     """What the guard task that lost most lost, and whether that was too much."""
     if row.forgetting is None:
         return Text("")
-    cell = Text(row.forgetting.short)
+    cell = Text(row.forgetting.short.replace(" ", "\n"))
     if row.forgetting.refusal is not None:
         cell.append("\nrefused", style="red")
     return cell

@@ -6,14 +6,16 @@ found.share(0.1).loss("phrasebook")     # mean, lowest and highest over the seed
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from math import isfinite
 from statistics import fmean
 from typing import Literal, NamedTuple
 
 from stepladder.records import Json
 from stepladder.study.forgetting import GuardDrop, TextRise
+from stepladder.study.losses import POINTS
+from stepladder.study.wording import listed
 
 Standing = Literal["within", "beyond", "open", "not tried"]
 """Shown to stay within all limits in all seeds; shown to exceed one in a seed; neither."""
@@ -173,12 +175,8 @@ def _limits(found: SharesFound) -> str:
     for guard in found.guards:
         if guard.max_drop is not None:
             by_limit.setdefault(f"{guard.max_drop * guard.times:g}", []).append(guard.guard)
-    said = (f"{limit} points on {_listed(names)}" for limit, names in by_limit.items())
+    said = (f"{limit} points on {listed(names)}" for limit, names in by_limit.items())
     return " and ".join(said) or "its limits"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _in_all(found: SharesFound) -> str:
@@ -189,13 +187,12 @@ def _at_most(share: Share) -> str:
     """The bounds that it rests on."""
     limited = [g.guard for g in share.builds[0].guards if g.max_drop is not None]
     bounds = [(name, share.most(name)) for name in limited]
-    said = [f"{_up(most):.1f} on {name}" for name, most in bounds if most is not None]
-    return f" (at most {_listed(said)})" if said else ""
-
-
-def _up(value: float) -> float:
-    """Rounded outwards, so that no more is said than was shown."""
-    return math.ceil(value * 10 - 1e-9) / 10
+    said = [
+        f"{POINTS.at_most(most)} on {name}"
+        for name, most in bounds
+        if most is not None and isfinite(most)
+    ]
+    return f" ({listed(said)})" if said else ""
 
 
 def _exceeded(share: Share) -> str:
