@@ -21,7 +21,7 @@ from stepladder import Task
 from stepladder.checkpoints import resolve
 from stepladder.methods import parse_rung
 from stepladder.records import Build, FitSettings, Prompt, TrainingJob
-from stepladder.study.predict import dry_run
+from stepladder.study.dry_run import dry_run
 from stepladder.tasks.samples import samples
 from stepladder.training import run_job
 from stepladder.training.libraries import NAME, libraries

@@ -7,13 +7,13 @@ import pytest
 from stepladder.ledger import Event
 from stepladder.methods import parse_rung
 from stepladder.study.climb import BuildCost, Climbed
+from stepladder.study.dry_run import dry_run
 from stepladder.study.plan import PlannedRung
 from stepladder.study.predict import (
     ANSWERING,
     TRAINING,
     TRAINING_START,
     TrainingForesight,
-    dry_run,
     predict,
     rate_event,
     rates,

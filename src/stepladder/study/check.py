@@ -30,6 +30,7 @@ from stepladder.statistics import (
 )
 from stepladder.study.answering import ForeseeAnswers, seconds_here
 from stepladder.study.draws import RepeatsForesight, check_seeds, foresee_repeats
+from stepladder.study.dry_run import Fit
 from stepladder.study.fitting import base_adaptation, fit_to_context
 from stepladder.study.grounding import leak_into_knowledge
 from stepladder.study.guards import GuardForesight, check_guards, foresee_guards, trains
@@ -37,7 +38,6 @@ from stepladder.study.labels import refuse_unwritable
 from stepladder.study.plan import Plan, PlannedRung
 from stepladder.study.predict import (
     CountTokens,
-    Fit,
     ForeseeTraining,
     Prediction,
     TrainingForesight,

@@ -17,8 +17,9 @@ from stepladder.adaptation import Adaptation
 from stepladder.errors import RungError
 from stepladder.methods import Rung
 from stepladder.records import HeadJob
+from stepladder.study.dry_run import DryRun, dry_run
 from stepladder.study.plan import Plan, PlannedRung
-from stepladder.study.predict import DryRun, Prediction, dry_run
+from stepladder.study.predict import Prediction
 from stepladder.tasks import Task
 
 

@@ -33,12 +33,12 @@ from stepladder.metrics import build_metrics
 from stepladder.records import Endpoint, Generation, Json, Model, content_hash
 from stepladder.statistics import confidence_interval, guard_level
 from stepladder.study.climb import Climbed
+from stepladder.study.dry_run import dry_run
 from stepladder.study.evidence import Evidence, Measured
 from stepladder.study.fitting import fit_to_context
 from stepladder.study.forgetting import Forgetting, GuardDrop, TextRise
 from stepladder.study.grade import Grader
 from stepladder.study.plan import Plan, PlannedRung
-from stepladder.study.predict import dry_run
 from stepladder.study.recorded import RecordedEngine
 from stepladder.study.replay import EMPTY
 from stepladder.study.watch import Watcher

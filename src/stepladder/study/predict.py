@@ -11,36 +11,19 @@ prediction and is called one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from os.path import commonprefix
 from statistics import mean, median
 from typing import Literal, NamedTuple
 
-from stepladder.adaptation import Adaptation, Prompter
-from stepladder.contracts import TrainingMethod
+from stepladder.adaptation import Adaptation
 from stepladder.ledger import Event
 from stepladder.methods import Rung
-from stepladder.methods.tuning import Work, check_rows, others, work_of
-from stepladder.records import (
-    Build,
-    Endpoint,
-    Example,
-    HeadJob,
-    Json,
-    Model,
-    OtherRow,
-    Prompt,
-    Score,
-    TrainingJob,
-    Trial,
-    Turn,
-)
+from stepladder.records import Endpoint, HeadJob, Json, Model, Prompt, TrainingJob, Turn
 from stepladder.study.answering import ForeseeAnswers, asked_of
 from stepladder.study.climb import Climbed
-from stepladder.study.fitting import base_adaptation, virtual_tokens_to_come
+from stepladder.study.dry_run import LOOKED_AT, DryTraining, Fit, dry_run
 from stepladder.study.plan import Plan, PlannedRung
-from stepladder.study.replay import replay_rows
 from stepladder.tasks import OutputsRung, Task
 
 CountTokens = Callable[[Model, Sequence[Prompt]], list[int]]
@@ -56,8 +39,6 @@ class TrainingForesight(NamedTuple):
 
 
 ForeseeTraining = Callable[[TrainingJob], TrainingForesight | None]
-Fit = Callable[[Adaptation, int], tuple[Adaptation, str | None]]
-"""Drops the demonstrations that do not fit the context but for so many tokens, and says so."""
 
 ANSWERING = 5e9
 """Default FLOPs a second while answering on a processor, batched."""
@@ -66,8 +47,6 @@ TRAINING = 2e10
 TRAINING_START = 12.0
 """Seconds until a training process is at work."""
 _PARAMETERS_UNKNOWN = 1e9
-_LOOKED_AT = 40
-"""Rows that a mean length is taken from."""
 
 
 class Rates(NamedTuple):
@@ -164,61 +143,65 @@ def predict(
     """The cost of one rung, before anything is spent. Without `fit` every demonstration counts;
     without `foresee` no memory is foretold, and time rests on rates of whole trainings; without
     `answers` that of a request rests on rates of whole answers."""
-    rung = planned.rung
-    if isinstance(rung, OutputsRung) or planned.checkpoint is None:
+    rung, checkpoint = planned.rung, planned.checkpoint
+    if isinstance(rung, OutputsRung) or checkpoint is None:
         assert isinstance(rung, OutputsRung)
-        build = None if rung.seconds is None else 0.0
-        return Prediction(
-            planned.name, rung.tokens_in, rung.tokens_out, rung.seconds, build, "given"
-        )
-    checkpoint = planned.checkpoint
+        return _of_outputs(planned.name, rung)
     dry = dry_run(rung, task, checkpoint, fit=fit, with_job=foresee is not None)
     if dry.head is not None:
         return _by_head(planned.name, dry.head, dry.prompts, events, count)
     prompts = count(checkpoint, dry.prompts)
     written = _answers(dry.adaptation, task, checkpoint, count)
-    answer_tokens = mean(written)
-    tokens_in, tokens_out = (n * dry.adaptation.samples for n in (mean(prompts), answer_tokens))
+    read, told, samples = mean(prompts), mean(written), dry.adaptation.samples
+    known = Prediction(
+        planned.name, read * samples, told * samples, None, None, "unknown", dry.notes
+    )
     if isinstance(checkpoint, Endpoint):  # whose size and machine are unknown
-        build = None if dry.trials else 0.0
-        return Prediction(
-            planned.name, tokens_in, tokens_out, None, build, "unknown", notes=dry.notes
-        )
+        return replace(known, build_seconds=None if dry.trials else 0.0)
     parameters = float(checkpoint.parameters or _PARAMETERS_UNKNOWN)
     speed = rates(parameters, events)
-    seen = [foresee(t.job) if foresee and t.job else None for t in dry.trainings]
-    per_token = training_flops(rung) * parameters / speed.training
-    build_seconds = 0.0
-    for training, foreseen in zip(dry.trainings, seen, strict=True):
-        build_seconds += training.work.trainings * TRAINING_START
-        if foreseen is not None:
-            build_seconds += training.repeats * foreseen.seconds
-        else:
-            tokens = mean(count(checkpoint, training.prompts)) + answer_tokens
-            build_seconds += per_token * tokens * training.rows * training.work.epochs
-    known = [foreseen for foreseen in seen if foreseen is not None]
-    all_known = bool(known) and len(known) == len(seen)
-    once = None
+    once: float | None = None
     if answers is not None and dry.adaptation.sampling.beams == 1:
         shared = _shared(dry.prompts, checkpoint, count)
         asked = asked_of(task, dry.adaptation, prompts=prompts, shared=shared, answers=written)
         once = answers(checkpoint, asked)
     source = speed.source if once is None else "probed"
     if once is None:
-        tokens = (tokens_in + tokens_out) / dry.adaptation.samples
-        once = 2 * parameters * tokens / speed.answering
-    build_seconds += sum(len(task.dev) * once * t.samples * t.sampling.beams for t in dry.trials)
-    return Prediction(
-        planned.name,
-        tokens_in,
-        tokens_out,
-        once * dry.adaptation.samples,
-        build_seconds,
-        source,
-        dry.notes,
-        probed=all_known,
-        memory=max(foreseen.memory for foreseen in known) if all_known else None,
+        once = 2 * parameters * (read + told) / speed.answering
+    seen = [foresee(t.job) if foresee and t.job else None for t in dry.trainings]
+    per_token = training_flops(rung) * parameters / speed.training
+    building = [
+        _seconds(training, foreseen)
+        if foreseen is not None
+        else _seconds_by_rate(training, per_token, mean(count(checkpoint, training.prompts)) + told)
+        for training, foreseen in zip(dry.trainings, seen, strict=True)
+    ]
+    trying = [len(task.dev) * once * t.samples * t.sampling.beams for t in dry.trials]
+    foretold = [foreseen for foreseen in seen if foreseen is not None]
+    all_foretold = bool(foretold) and len(foretold) == len(seen)
+    return replace(
+        known,
+        seconds=once * samples,
+        build_seconds=sum(building) + sum(trying),
+        source=source,
+        probed=all_foretold,
+        memory=max(foreseen.memory for foreseen in foretold) if all_foretold else None,
     )
+
+
+def _of_outputs(name: str, rung: OutputsRung) -> Prediction:
+    build = None if rung.seconds is None else 0.0
+    return Prediction(name, rung.tokens_in, rung.tokens_out, rung.seconds, build, "given")
+
+
+def _seconds(training: DryTraining, foreseen: TrainingForesight) -> float:
+    return training.work.trainings * TRAINING_START + training.repeats * foreseen.seconds
+
+
+def _seconds_by_rate(training: DryTraining, per_token: float, tokens: float) -> float:
+    """`tokens`: of a row, its answer among them."""
+    work = training.work
+    return work.trainings * TRAINING_START + per_token * tokens * training.rows * work.epochs
 
 
 def _shared(prompts: Sequence[Prompt], checkpoint: Model, count: CountTokens) -> int:
@@ -249,7 +232,7 @@ def _by_head(
     """One pass over every training row and every request; the head itself costs next to nothing."""
     parameters = float(job.body.parameters or _PARAMETERS_UNKNOWN)
     speed = rates(parameters, events)
-    texts = [Prompt(row.input, (Turn("user", row.input),)) for row in job.rows[:_LOOKED_AT]]
+    texts = [Prompt(row.input, (Turn("user", row.input),)) for row in job.rows[:LOOKED_AT]]
     asked, read = mean(count(job.body, prompts)), mean(count(job.body, texts))
     work = 2 * parameters / speed.answering
     build_seconds = work * read * len(job.rows)
@@ -261,120 +244,12 @@ def _answers(
 ) -> list[int]:
     """Tokens of what should be written, with the end; the most that may be where no row says it
     (programs, where none are given)."""
-    rows = (task.train or task.test)[:_LOOKED_AT]
+    rows = (task.train or task.test)[:LOOKED_AT]
     texts = [text for row in rows if (text := adaptation.wanted(row)) is not None]
     most = adaptation.sampling.max_new_tokens
     if not texts:
         return [most]
     return [min(n + 1, most) for n in count(checkpoint, [Prompt(text, ()) for text in texts])]
-
-
-class DryTraining(NamedTuple):
-    rows: int
-    """Of the mixture."""
-    work: Work
-    prompts: list[Prompt]
-    """Some of those that it would train on."""
-    job: TrainingJob | None
-    """What would be run, where it was asked for: on the model as it is before any training."""
-
-    @property
-    def repeats(self) -> float:
-        """How often the job's passes are done, with those of a search for its learning rate."""
-        return self.work.epochs / self.job.fit.epochs if self.job else 1.0
-
-
-class DryRun(NamedTuple):
-    prompts: list[Prompt]
-    """Some of those that would be asked."""
-    trainings: tuple[DryTraining, ...]
-    """One after the other."""
-    adaptation: Adaptation
-    """Without what would be trained."""
-    notes: tuple[str, ...] = ()
-    head: HeadJob | None = None
-    """The head that would be fitted."""
-    trials: tuple[Adaptation, ...] = ()
-    """What would be tried on dev."""
-
-
-class _Kept(Exception):
-    """A training was asked for, and is not run."""
-
-
-class _NoTraining:
-    """A workbench that keeps what it should train."""
-
-    def __init__(self, task: Task) -> None:
-        self.seed = task.seed
-        self.replay: Sequence[OtherRow] = replay_rows(task) if task.replay else ()
-        self.knowledge = task.knowledge
-        self.job: TrainingJob | None = None
-        self.head: HeadJob | None = None
-        self.trials: list[Adaptation] = []
-        self.notes: list[str] = []
-
-    def train(self, job: TrainingJob, *, trial: bool = False) -> Build:
-        self.job = job
-        raise _Kept
-
-    def fit_head(self, job: HeadJob) -> Build:
-        self.head = job
-        raise _Kept
-
-    def score_dev(self, setting: str, adaptation: Adaptation, dev: Sequence[Example]) -> Trial:
-        self.trials.append(adaptation)
-        return Trial(setting, Score("", None, None, None, 0, ""), None)
-
-    def record_trials(self, trials: Sequence[Trial]) -> None:
-        cheapest = next(trial.setting for trial in trials if trial.chosen)
-        self.notes.append(
-            f"tries {len(trials)} settings on dev; a request is predicted for {cheapest}"
-        )
-
-
-def dry_run(
-    rung: Rung,
-    task: Task,
-    checkpoint: Model,
-    rows: int = _LOOKED_AT,
-    fit: Fit | None = None,
-    *,
-    with_job: bool = False,
-) -> DryRun:
-    """Renders what the rung would ask and train on; no model is touched. Raises RungError for what
-    the task's rows do not allow."""
-    adaptation, bench = base_adaptation(task, checkpoint), _NoTraining(task)
-    trainings: list[DryTraining] = []
-    notes: list[str] = []
-
-    def rendered(examples: Sequence[Example]) -> list[Prompt]:
-        return [adaptation.prompter.render(e.query) for e in examples[:rows]]
-
-    for method in rung.methods:
-        if method.fills == "head":
-            with suppress(_Kept):
-                method.adapt(adaptation, task.train, task.dev, bench)
-            adaptation = replace(adaptation, prompter=Prompter(input_alone=True))
-        elif method.fills is not None:
-            adaptation = method.adapt(adaptation, task.train, task.dev, bench)
-            if fit is not None:
-                adaptation, note = fit(adaptation, virtual_tokens_to_come(rung, adaptation))
-                notes += [note] if note else []
-        else:
-            trainer: TrainingMethod = method  # type: ignore[assignment]
-            check_rows(adaptation, task.train)
-            work = work_of(trainer, len(task.train), len(task.dev))
-            if not task.dev:
-                notes.append("no dev rows: its training stops by its plan alone")
-            if with_job:  # which renders every row
-                with suppress(_Kept):
-                    method.adapt(adaptation, task.train, task.dev, bench)
-            mixture = len(task.train) + len(others(trainer, len(task.train), bench.replay))
-            trainings.append(DryTraining(mixture, work, rendered(task.train), bench.job))
-    prompts = rendered(task.test)
-    noted = (*notes, *bench.notes)
-    return DryRun(prompts, tuple(trainings), adaptation, noted, bench.head, tuple(bench.trials))
 
 
 def cost_order(plan: Plan, predictions: Sequence[Prediction]) -> list[str]:

@@ -21,10 +21,11 @@ from stepladder.study.climb import Climber, OpenEngine
 from stepladder.study.conclude import Draft, Outcome, conclude
 from stepladder.study.contest import Contest
 from stepladder.study.draws import check_seeds
+from stepladder.study.dry_run import dry_run
 from stepladder.study.grade import Graded, Grader
 from stepladder.study.guards import Guards, check_guards
 from stepladder.study.plan import Plan, PlannedRung, make_plan
-from stepladder.study.predict import cost_order, dry_run, rate_event
+from stepladder.study.predict import cost_order, rate_event
 from stepladder.study.provenance import origin
 from stepladder.study.repeats import Repeats
 from stepladder.study.split import Splitter
