@@ -12,7 +12,7 @@ from stepladder.cli.app import app
 
 if TYPE_CHECKING:
     from stepladder.contracts import TrainingMethod
-    from stepladder.forecast import Forecast
+    from stepladder.forecast import Batch, Forecast
 
 _UNITS = {"K": 1, "M": 2, "G": 3, "T": 4}
 """Powers of 1,000, or of 1,024 where an i follows."""
@@ -72,17 +72,21 @@ def memory(
         found[name] = forecast, fits
     console = Console()
     console.print(_table(found))
-    console.print(
-        f"{batch} rows of {length} tokens, {told} of them the answer; weights in float32"
-        f"{', those of linear layers in 4 bits where asked' if _four(methods) else ''}"
-        f"{', products in bf16' if autocast else ''}. Gradients come as activations go: the peak "
-        "is less than their sum."
-        f"{'' if process is None else _beside(process.growth)}",
-        highlight=False,
-    )
+    beside = "" if process is None else _beside(process.growth)
+    console.print(_footnote(shape, _four(methods), autocast) + beside, highlight=False)
     if room is not None and gpu is not None:
         for line in _fits(found, gpu):
             console.print(line, markup=False, highlight=False)
+
+
+def _footnote(shape: Batch, four: bool, autocast: bool) -> str:
+    """What the table is about; `four`: whether a method keeps its base in 4 bits."""
+    return (
+        f"{shape.rows} rows of {shape.prompt + shape.answer} tokens, {shape.answer} of them the "
+        f"answer; weights in float32{', those of linear layers in 4 bits where asked' * four}"
+        f"{', products in bf16' * autocast}. Gradients come as activations go: the peak is less "
+        "than their sum."
+    )
 
 
 def _beside(growth: int) -> str:

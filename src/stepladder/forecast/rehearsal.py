@@ -186,11 +186,7 @@ def foretell(
     not go with the model.
     """
     kernel = process.kernel if process else 0
-    with quiet(), torch.device("meta"):
-        model = empty_model(config, dtype)
-        if getattr(method, "bits", None):
-            imitate(model)
-        model = method.prepare(model)
+    model = _prepared(config, method, dtype)
     with quiet(), FakeTensorMode(allow_non_fake_inputs=True), _Tally(kernel) as tally:
         _materialise(model)
         model.train()
@@ -229,6 +225,15 @@ def foretell(
             libraries=process.growth if process else 0,
             process=_process(weights, process, tally.trace) if process else None,
         )
+
+
+def _prepared(config: Any, method: TrainingMethod, dtype: torch.dtype) -> Any:
+    """The model as the method trains it, on the meta device."""
+    with quiet(), torch.device("meta"):
+        model = empty_model(config, dtype)
+        if getattr(method, "bits", None):
+            imitate(model)
+        return method.prepare(model)
 
 
 def operations(work: Callable[[], object]) -> int:

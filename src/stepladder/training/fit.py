@@ -85,12 +85,7 @@ def fit(
     """
     method = build_method(job.method)
     train, dev = (encoded(tokenizer, job, pairs) for pairs in (job.train, job.dev))
-    if not train.rows:
-        raise TrainingError(
-            f"{job.method}: none of the {len(job.train)} training rows fits the model's context of "
-            f"{job.checkpoint.capabilities.context} tokens; shorten the inputs or show fewer "
-            "demonstrations"
-        )
+    _refuse_nothing(train, job)
     plan = plan_of(job, len(train.rows))
     set_seed(job.seed)
     model = method.prepare(model)
@@ -131,6 +126,16 @@ def fit(
         "foretold_tensors": None if foreseen is None else foreseen.peak,
     }
     return Fitted(method, trainer.model, trainable, log)
+
+
+def _refuse_nothing(train: Encoded, job: TrainingJob) -> None:
+    """Raises TrainingError where no row is left to train on."""
+    if not train.rows:
+        raise TrainingError(
+            f"{job.method}: none of the {len(job.train)} training rows fits the model's context of "
+            f"{job.checkpoint.capabilities.context} tokens; shorten the inputs or show fewer "
+            "demonstrations"
+        )
 
 
 def _common(rows: Sequence[Row]) -> list[int]:
