@@ -110,12 +110,11 @@ def foresee(plan: Plan, ledger: str | Path) -> Foresight:
     by_name = {p.name: predict(p, task, events, count, fit, training, answers) for p in plan.rungs}
     if fit is not None:
         by_name = {p.name: counter.told(by_name[p.name], p, task) for p in plan.rungs}
+    climbing = as_climbed(plan, events, answers, count)
     return Foresight(
         examples=examples,
         detectable=_detectable(plan),
-        predictions=tuple(
-            by_name[name] for name in cost_order(plan, as_climbed(plan, events, answers))
-        ),
+        predictions=tuple(by_name[name] for name in cost_order(plan, climbing)),
         leakage=leakage(task),
         knowledge_leak=leak_into_knowledge(task),
         decided=decided,
@@ -127,11 +126,16 @@ def foresee(plan: Plan, ledger: str | Path) -> Foresight:
 
 
 def as_climbed(
-    plan: Plan, events: Sequence[Event], answers: ForeseeAnswers | None
+    plan: Plan,
+    events: Sequence[Event],
+    answers: ForeseeAnswers | None,
+    count: CountTokens | None = None,
 ) -> list[Prediction]:
-    """What a climb is ordered by: no training is rehearsed for it. Without `answers`, where
-    another engine stands in for the usual ones, no tokenizer is at hand either."""
-    count: CountTokens = _Tokenizers().count if answers else about_four_letters
+    """What a climb is ordered by: no training is rehearsed for it. Where `count` is not given, the
+    models' tokenizers are opened; without `answers`, where another engine stands in for the usual
+    ones, none is at hand."""
+    if count is None:
+        count = _Tokenizers().count if answers else about_four_letters
 
     def predicted(count: CountTokens) -> list[Prediction]:
         return [predict(p, plan.task, events, count, answers=answers) for p in plan.rungs]
