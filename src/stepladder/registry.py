@@ -137,7 +137,7 @@ def build(kind: Kind, text: str, **context: Any) -> Any:
     error = _ERRORS[kind]
     fields = {
         f.name: f
-        for f in dataclasses.fields(cls)
+        for f in _in_order(cls)
         if f.init and f.name not in context and not f.metadata.get("context")
     }
     if len(spec.positional) > len(fields):
@@ -167,10 +167,16 @@ def describe(name: str, config: Any) -> str:
     """
     changed = [
         f"{f.name}={getattr(config, f.name)}"
-        for f in dataclasses.fields(config)
+        for f in _in_order(config)
         if f.init and not f.metadata.get("context") and f.default != getattr(config, f.name)
     ]
     return f"{name}({', '.join(changed)})" if changed else name
+
+
+def _in_order(config: Any) -> list[dataclasses.Field[Any]]:
+    """A class's fields, or an object's, in the order of its own signature: those that it inherits
+    as keywords behind its own."""
+    return sorted(dataclasses.fields(config), key=lambda field: bool(field.kw_only))
 
 
 def _convert(hint: Any, value: str, text: str, error: type[StepladderError]) -> Any:

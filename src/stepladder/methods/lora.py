@@ -10,24 +10,20 @@ With `bits=4` it is that paper's way. The work is peft's.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-from stepladder.adaptation import Adaptation
 from stepladder.checkpoints.quantized import mark
-from stepladder.contracts import Workbench
 from stepladder.errors import RungError
-from stepladder.methods import tuning
-from stepladder.records import Capabilities, Example, FitSettings
+from stepladder.methods.trained import Remedied
 from stepladder.training import Share
 
 ALL_LINEAR = "all-linear"
 
 
 @dataclass(frozen=True)
-class Lora:
+class Lora(Remedied):
     """A low-rank adapter on top of the checkpoint."""
 
     rank: int = 8
@@ -46,22 +42,6 @@ class Lora:
     bits: int | None = None
     """4 holds the base's weights in 4 bits, while it trains and when it answers: QLoRA. They are
     what the adapter is trained against, so they are part of what comes out."""
-    epochs: float | None = None
-    """Passes over the training rows at most; without it 3, or more where rows are few."""
-    lr: float | Literal["auto"] | None = None
-    """The highest learning rate; without it one for the model's width. `auto` searches one on dev,
-    by a few short trainings."""
-    batch_size: int = 8
-    """Rows an update."""
-    patience: int = 2
-    """Looks at dev without a lower loss before training stops; 0 never stops."""
-    replay: float = 0.0
-    """Share of the rows trained on that is other data, which the task names under `replay`."""
-    wise_ft: float = 1.0
-    """The trained adapter's output is scaled by this: between the base (0) and all of it (1)."""
-
-    fills: ClassVar[str | None] = None
-    requires: ClassVar[Capabilities] = Capabilities(trains=True)
     share: ClassVar[Share] = "adapter"
 
     def __post_init__(self) -> None:
@@ -77,21 +57,7 @@ class Lora:
             raise RungError(f"lora: bits is {self.bits}; give 4, or leave it out for full width")
         if self.bits and self.dora:
             raise RungError("lora: dora=yes and bits=4 are not to be had together; leave one out")
-        tuning.check_fit("lora", self.epochs, self.lr, self.batch_size, self.patience)
-        tuning.check_remedies("lora", self.replay, self.wise_ft)
-
-    def fit_settings(self) -> FitSettings:
-        return tuning.fit_settings(self.epochs, self.lr, self.batch_size, self.patience)
-
-    def adapt(
-        self,
-        base: Adaptation,
-        train: Sequence[Example],
-        dev: Sequence[Example],
-        bench: Workbench,
-    ) -> Adaptation:
-        build = tuning.train(self, self.share, base, train, dev, bench)
-        return tuning.with_adapter(base, build)
+        super().__post_init__()
 
     def prepare(self, model: Any) -> Any:
         """The model with an adapter in it, all else frozen. Raises RungError for a target that the

@@ -16,16 +16,13 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from stepladder.adaptation import Adaptation
-from stepladder.contracts import Workbench
 from stepladder.errors import CheckpointError, RungError
-from stepladder.methods import tuning
-from stepladder.records import Capabilities, Example, FitSettings
+from stepladder.methods.trained import Trained
 from stepladder.training import Share
 
 
 @dataclass(frozen=True)
-class PromptTuning:
+class PromptTuning(Trained):
     """A soft prompt on top of the checkpoint."""
 
     n: int = 20
@@ -36,24 +33,12 @@ class PromptTuning:
     kind: Literal["input", "prefix"] = "input"
     """What is trained of them: their input embeddings, or their keys and values in every layer
     (prefix-tuning), which is for decoder-only models."""
-    epochs: float | None = None
-    """Passes over the training rows at most; without it 3, or more where rows are few."""
-    lr: float | Literal["auto"] | None = None
-    """The highest learning rate; without it one for soft prompts, far above a LoRA's. `auto`
-    searches one on dev, by a few short trainings."""
-    batch_size: int = 8
-    """Rows an update."""
-    patience: int = 2
-    """Looks at dev without a lower loss before training stops; 0 never stops."""
-
-    fills: ClassVar[str | None] = None
-    requires: ClassVar[Capabilities] = Capabilities(trains=True)
     share: ClassVar[Share] = "prompt"
 
     def __post_init__(self) -> None:
         if self.n < 1:
             raise RungError(f"prompt-tuning: n is {self.n}; give 1 or more (20 is the default)")
-        tuning.check_fit("prompt-tuning", self.epochs, self.lr, self.batch_size, self.patience)
+        super().__post_init__()
 
     @property
     def virtual_tokens(self) -> int:
@@ -62,19 +47,6 @@ class PromptTuning:
     @property
     def decoder_only(self) -> bool:
         return self.kind == "prefix"
-
-    def fit_settings(self) -> FitSettings:
-        return tuning.fit_settings(self.epochs, self.lr, self.batch_size, self.patience)
-
-    def adapt(
-        self,
-        base: Adaptation,
-        train: Sequence[Example],
-        dev: Sequence[Example],
-        bench: Workbench,
-    ) -> Adaptation:
-        build = tuning.train(self, self.share, base, train, dev, bench)
-        return tuning.with_adapter(base, build)
 
     def prepare(self, model: Any) -> Any:
         """The model with a soft prompt in it, all else frozen but for an adapter that was put on

@@ -1,4 +1,4 @@
-"""What all training methods share: their settings' checks, and the job they hand to the bench.
+"""What all training methods do: settle what is left open, and hand a job to the bench.
 
 A method renders its training rows through the prompter that stands to its left in the list, so
 `few-shot(2) + lora` trains on prompts with demonstrations and `lora + few-shot(2)` does not.
@@ -48,32 +48,6 @@ NAMES: Mapping[Share, str] = {"adapter": "lora", "all": "full", "prompt": "promp
 
 Rate = float | Literal["auto"] | None
 """As it is given; None is the one for the model's width."""
-
-
-def check_fit(name: str, epochs: float | None, lr: Rate, batch_size: int, patience: int) -> None:
-    """Refuses settings that no training can have. Raises RungError."""
-    if epochs is not None and not (math.isfinite(epochs) and epochs > 0):
-        raise RungError(f"{name}: epochs is {epochs}; give a number above 0")
-    if isinstance(lr, float) and not (math.isfinite(lr) and 0 < lr < 1):
-        raise RungError(f"{name}: lr is {lr}; give a number above 0 and below 1, such as 5e-4")
-    if batch_size < 1:
-        raise RungError(f"{name}: batch_size is {batch_size}; give 1 or more")
-    if patience < 0:
-        raise RungError(f"{name}: patience is {patience}; give 0 (never stop early) or more")
-
-
-def check_remedies(name: str, replay: float, wise_ft: float) -> None:
-    """Refuses shares that cannot be. Raises RungError."""
-    if not 0 <= replay < 1:
-        raise RungError(
-            f"{name}: replay is {replay:g}; give the share of other data in the mixture, from 0 to "
-            "below 1, such as 0.2"
-        )
-    if not 0 < wise_ft <= 1:
-        raise RungError(
-            f"{name}: wise_ft is {wise_ft:g}; give a number above 0 (the base) and at most 1 (all "
-            "that was tuned)"
-        )
 
 
 def others(method: Any, rows: int, pool: Sequence[OtherRow]) -> Sequence[OtherRow]:
