@@ -160,10 +160,8 @@ def _label(
     leader = None
     away = not box.top <= anchor.center <= box.bottom and align != "middle"
     if away:
-        edge = box.bottom if box.bottom < anchor.center else box.top
-        near = min(max(edge, anchor.box.top), anchor.box.bottom)
         side = anchor.box.right if align == "start" else anchor.box.left
         end = box.left if align == "start" else box.right
         middle = (box.top + box.bottom) / 2
-        leader = (side, anchor.center if near != edge else anchor.center, end, middle)
+        leader = (side, anchor.center, end, middle)
     return Label(lines, x, baselines, align, box, leader)
