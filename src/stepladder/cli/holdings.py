@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,14 +78,14 @@ def print_freed(freed: Freed, *, dry_run: bool) -> None:
 
 def write(path: Path, contents: Contents, found: Audit | None, freed: Freed | None) -> None:
     """The same as JSON: the contents, and under `verify` or `prune` what was done."""
-    from stepladder.report.files import write_whole
+    from stepladder.report.files import write_json_file
 
     data: Json = contents.as_json()
     if found is not None:
         data["verify"] = found.as_json()
     if freed is not None:
         data["prune"] = asdict(freed)
-    write_whole(path, (json.dumps(data, indent=2) + "\n").encode("utf-8", "backslashreplace"))
+    write_json_file(data, path)
 
 
 def _minute(time: str | None) -> str:

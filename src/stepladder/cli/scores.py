@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from stepladder.errors import OutputError
+from stepladder.report.files import write_json_file
 
 if TYPE_CHECKING:
     from stepladder.metrics import Graded
@@ -41,17 +40,13 @@ def print_scores(scores: Sequence[Score], details: bool) -> None:
 
 
 def write_scores(path: Path, graded: Graded) -> None:
-    """The scores by metric, and the ids that were missing or unknown, as JSON."""
+    """The scores by metric, and the ids that were missing or unknown. Raises OutputError."""
     found = {
         "metrics": {name: asdict(one) for name, one in graded.scores.items()},
         "missing": graded.missing,
         "unknown": graded.unknown,
     }
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+    write_json_file(found, path)
 
 
 def some(ids: Sequence[str]) -> str:

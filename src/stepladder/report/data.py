@@ -5,15 +5,11 @@ write_json(summary, Path("runs/demo/summary.json"))
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from stepladder.records import Json
 from stepladder.report.costs import known_cost, money
-from stepladder.report.files import write_whole
+from stepladder.report.files import plain, write_json_file
 from stepladder.study.summary import Summary
 
 
@@ -24,7 +20,7 @@ def as_json(summary: Summary) -> Json:
     A rung's `costs` hold `total_seconds` at the summary's `requests`, and `money` where the user
     gave prices; `race` has the sentence of what was `saved`.
     """
-    data: Json = _plain(summary.as_json())
+    data: Json = plain(summary.as_json())
     if summary.race is not None:
         data["race"]["saved"] = summary.race.saved
     for rung, row in zip(summary.rungs, data["rungs"], strict=True):
@@ -33,23 +29,10 @@ def as_json(summary: Summary) -> Json:
         costs["total_seconds"] = rung.cost.total_seconds(summary.requests)
         if summary.prices:
             costs["money"] = money(rung.cost, summary.requests, summary.prices)
-        row["costs"] = _plain(costs)
+        row["costs"] = plain(costs)
     return data
 
 
 def write_json(summary: Summary, path: Path) -> None:
     """Writes `as_json(summary)`, whole or not at all. Raises OutputError."""
-    text = json.dumps(as_json(summary), indent=2, ensure_ascii=False, allow_nan=False)
-    # Half of a surrogate pair has no UTF-8; as \udXXX it is valid JSON and loses nothing.
-    write_whole(path, (text + "\n").encode("utf-8", "backslashreplace"))
-
-
-def _plain(value: Any) -> Any:
-    """Mappings as dicts, tuples as lists, nan and infinities as None."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    write_json_file(as_json(summary), path)

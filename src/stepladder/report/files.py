@@ -1,11 +1,17 @@
-"""A report is written whole or not at all: a reader never meets half of a page."""
+"""A report is written whole or not at all: a reader never meets half of a page.
+
+write_pair(page, Path("runs/demo/shots.html"), found.as_json(), Path("shots.json"))
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from stepladder.errors import OutputError
 from stepladder.records import Json
@@ -38,4 +44,22 @@ def write_pair(page: str, html: Path, data: Json, path: Path | None) -> None:
     """A page, and the same as JSON where it has a path. Raises OutputError."""
     write_whole(html, page.encode("utf-8"))
     if path is not None:
-        write_whole(path, json.dumps(data, ensure_ascii=False, indent=1).encode("utf-8"))
+        write_json_file(data, path)
+
+
+def write_json_file(data: Json, path: Path) -> None:
+    """Writes `plain(data)`, whole or not at all. Raises OutputError."""
+    text = json.dumps(plain(data), indent=2, ensure_ascii=False, allow_nan=False)
+    # Half of a surrogate pair has no UTF-8; as \udXXX it is valid JSON and loses nothing.
+    write_whole(path, (text + "\n").encode("utf-8", "backslashreplace"))
+
+
+def plain(value: Any) -> Any:
+    """Mappings as dicts, tuples as lists, nan and infinities, which JSON does not have, as None."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
