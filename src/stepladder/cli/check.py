@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from stepladder import registry
 from stepladder.cli.app import app
-from stepladder.cli.options import Knowledge, LedgerUrl, Models, Requests, Rungs, Seeds, TaskFile
+from stepladder.cli.options import (
+    Knowledge,
+    LedgerUrl,
+    Models,
+    Requests,
+    Rungs,
+    Seeds,
+    TaskFile,
+    load_task,
+)
 
 
 @app.command()
@@ -29,13 +36,8 @@ def check(
     from stepladder.engines.opening import find_model
     from stepladder.study.check import foresee
     from stepladder.study.plan import make_plan
-    from stepladder.tasks import Task
 
-    loaded = Task.load(task)
-    if knowledge:
-        loaded = loaded.with_knowledge(knowledge)
-    if seeds is not None:
-        loaded = replace(loaded, seeds=seeds)
+    loaded = load_task(task, knowledge, seeds)
     plan = make_plan(
         loaded,
         [find_model(m, loaded.sampling) for m in model or ["embedded"]],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,17 @@ import typer
 
 from stepladder import registry
 from stepladder.cli.app import app
-from stepladder.cli.options import Knowledge, LedgerUrl, Models, Requests, Rungs, Seeds, TaskFile
+from stepladder.cli.options import (
+    JsonFile,
+    Knowledge,
+    LedgerUrl,
+    Models,
+    Requests,
+    Rungs,
+    Seeds,
+    TaskFile,
+    load_task,
+)
 from stepladder.cli.outputs import refuse_unwritable
 from stepladder.cli.progress import climbed
 
@@ -29,7 +38,7 @@ def climb(
     ] = False,
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
     ledger: LedgerUrl = "runs/ledger.db",
-    json: Annotated[Path | None, typer.Option(help="Write the summary here as JSON.")] = None,
+    json: JsonFile = None,
     html: Annotated[
         Path | None, typer.Option(help="Write the page here; default runs/NAME/report.html.")
     ] = None,
@@ -44,13 +53,8 @@ def climb(
     from stepladder.engines.opening import find_model
     from stepladder.report import print_table, write_html, write_json
     from stepladder.study import Study
-    from stepladder.tasks import Task
 
-    loaded = Task.load(task)
-    if knowledge:
-        loaded = loaded.with_knowledge(knowledge)
-    if seeds is not None:
-        loaded = replace(loaded, seeds=seeds)
+    loaded = load_task(task, knowledge, seeds)
     study = Study(
         loaded,
         [find_model(m, loaded.sampling, allow_pickle=allow_pickle) for m in model or ["embedded"]],

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from stepladder.cli.app import app
-from stepladder.cli.options import LedgerUrl, TaskFile, numbers
+from stepladder.cli.options import JsonFile, LedgerUrl, TaskFile, numbers
 from stepladder.cli.outputs import refuse_unwritable
 from stepladder.cli.progress import climbed
 
@@ -29,7 +29,7 @@ def data(
         bool, typer.Option("--apart", help="Hold the rows that are shown apart from the training.")
     ] = False,
     ledger: LedgerUrl = "runs/ledger.db",
-    json: Annotated[Path | None, typer.Option(help="Write the findings here as JSON.")] = None,
+    json: JsonFile = None,
     html: Annotated[
         Path | None, typer.Option(help="Write the page here; default runs/TASK/data.html.")
     ] = None,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from stepladder.cli.app import app
+from stepladder.cli.options import JsonFile
 from stepladder.cli.outputs import refuse_unwritable
 
 Ledgers = Annotated[str, typer.Argument(help="Path or URL of the ledger.")]
@@ -31,7 +31,7 @@ def ledger(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what pruning would take out.")
     ] = False,
-    json: Annotated[Path | None, typer.Option(help="Write what is shown here as JSON.")] = None,
+    json: JsonFile = None,
 ) -> None:
     """Show what a ledger holds; verify it, or prune it.
 

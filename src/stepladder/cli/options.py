@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stepladder.errors import RungError
+
+if TYPE_CHECKING:
+    from stepladder.tasks import Task
 
 TaskFile = Annotated[Path, typer.Argument(help="The task file (YAML).")]
 Models = Annotated[
@@ -32,6 +36,17 @@ Knowledge = Annotated[
     typer.Option(help="Documents for rag instead of the task's own; may be given several times."),
 ]
 LedgerUrl = Annotated[str, typer.Option(help="Path or URL of the ledger.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Write what is shown here, as JSON.")]
+
+
+def load_task(path: Path, knowledge: list[str] | None, seeds: int | None) -> Task:
+    """The task file's, with what the command line says instead."""
+    from stepladder.tasks import Task
+
+    task = Task.load(path)
+    if knowledge:
+        task = task.with_knowledge(knowledge)
+    return task if seeds is None else replace(task, seeds=seeds)
 
 
 def numbers(option: str, text: str) -> list[int]:

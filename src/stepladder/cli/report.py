@@ -8,19 +8,18 @@ from typing import Annotated
 import typer
 
 from stepladder.cli.app import app
+from stepladder.cli.options import JsonFile, LedgerUrl
 from stepladder.cli.outputs import refuse_unwritable
 
 
 @app.command()
 def report(
     study: Annotated[str, typer.Argument(help="The study's name in the ledger.")],
-    ledger: Annotated[
-        str | None, typer.Option(help="Path or URL of the ledger; default runs/ledger.db.")
-    ] = None,
+    ledger: LedgerUrl = "runs/ledger.db",
     html: Annotated[
         Path | None, typer.Option(help="Write the page here; default runs/STUDY/report.html.")
     ] = None,
-    json: Annotated[Path | None, typer.Option(help="Write the summary here as JSON.")] = None,
+    json: JsonFile = None,
 ) -> None:
     """Show what a study found, and write its report; nothing is asked or trained.
 

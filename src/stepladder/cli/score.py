@@ -9,13 +9,14 @@ import typer
 
 from stepladder import registry
 from stepladder.cli.app import app
+from stepladder.cli.options import JsonFile, TaskFile
 from stepladder.cli.outputs import refuse_unwritable
 from stepladder.cli.scores import print_scores, some, write_scores
 
 
 @app.command()
 def score(
-    task: Annotated[Path, typer.Argument(help="The task file (YAML).")],
+    task: TaskFile,
     outputs: Annotated[Path, typer.Argument(help='Rows {"id": ..., "output": ...}.')],
     metrics: Annotated[
         str | None, typer.Option(help='Instead of the task\'s own: "rouge1, bleu(tokenize=intl)".')
@@ -23,7 +24,7 @@ def score(
     details: Annotated[
         bool, typer.Option("--details", help="Also show precision, recall and the like.")
     ] = False,
-    json: Annotated[Path | None, typer.Option(help="Write the scores here as JSON.")] = None,
+    json: JsonFile = None,
 ) -> None:
     """Score outputs on the task's test split: value, 95 % interval and signature a metric."""
     from stepladder.metrics import build_metrics, grade, warnings

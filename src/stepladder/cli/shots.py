@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from stepladder.cli.app import app
-from stepladder.cli.options import LedgerUrl, Models, Requests, TaskFile, numbers
+from stepladder.cli.options import JsonFile, LedgerUrl, Models, Requests, TaskFile, numbers
 from stepladder.cli.outputs import refuse_unwritable
 from stepladder.cli.progress import climbed
 
@@ -26,7 +26,7 @@ def shots(
     ] = "lora",
     requests: Requests = 100_000,
     ledger: LedgerUrl = "runs/ledger.db",
-    json: Annotated[Path | None, typer.Option(help="Write the findings here as JSON.")] = None,
+    json: JsonFile = None,
     html: Annotated[
         Path | None, typer.Option(help="Write the page here; default runs/STUDY/shots.html.")
     ] = None,

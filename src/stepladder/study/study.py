@@ -188,11 +188,11 @@ def _study_name(name: str | None, plan: Plan) -> str:
     return name
 
 
-def load_summary(ledger: str | Path | None, study: str, *, partial: bool = False) -> Summary:
+def load_summary(ledger: str | Path, study: str, *, partial: bool = False) -> Summary:
     """A finished study's summary, from the ledger alone; with `partial` that of an unfinished one,
     as it stood after one of the last shards. Raises LedgerError where there is none.
     """
-    with Ledger.open(ledger or DEFAULT_LEDGER, create=False) as opened:
+    with Ledger.open(ledger, create=False) as opened:
         log = opened.study(study)
         payload = log.latest("summary") or (log.latest("partial") if partial else None)
     if payload is None:
