@@ -70,8 +70,8 @@ class _Pair(NamedTuple):
 
 
 def _pair(pair: Comparison, summary: Summary) -> _Pair:
-    scores = (rung.metrics.get(summary.deciding) for rung in summary.rungs)
-    times = next((score.times for score in scores if score is not None), 1.0)
+    score = summary.deciding_score
+    times = score.times if score else 1.0
     return _Pair(
         better=pair.better,
         worse=pair.worse,

@@ -158,31 +158,20 @@ def _lane(points: Sequence[Point], plot: Box, named: bool) -> float | None:
     return plot.right - min(needed, 0.36 * (plot.right - plot.left))
 
 
-def times(summary: Summary) -> float | None:
-    """What brings the deciding metric to the scale shown; None where no rung was measured."""
-    scores = (rung.metrics.get(summary.deciding) for rung in summary.rungs)
-    return next((score.times for score in scores if score is not None), None)
-
-
 def _target(summary: Summary) -> float | None:
-    factor = times(summary)
-    return None if summary.target is None or factor is None else summary.target * factor
+    score = summary.deciding_score
+    return None if summary.target is None or score is None else summary.target * score.times
 
 
 def _band(summary: Summary, points: Sequence[Point]) -> tuple[float, float] | None:
     """From the best value to one margin worse, on the scale shown, lower end first."""
-    factor = times(summary)
-    if summary.target is not None or summary.margin is None or factor is None:
+    score = summary.deciding_score
+    if summary.target is not None or summary.margin is None or score is None:
         return None
-    margin, values = summary.margin * factor, [point.value for point in points]
-    if lower_is_better(summary):
+    margin, values = summary.margin * score.times, [point.value for point in points]
+    if score.better == "lower":
         return min(values), min(values) + margin
     return max(values) - margin, max(values)
-
-
-def lower_is_better(summary: Summary) -> bool:
-    scores = (rung.metrics.get(summary.deciding) for rung in summary.rungs)
-    return any(score is not None and score.better == "lower" for score in scores)
 
 
 def _heights(

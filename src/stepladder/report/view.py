@@ -130,9 +130,9 @@ def look(summary: Summary) -> View:
     """The summary in texts."""
     metrics = tuple(_metric(name, summary) for name in _metric_names(summary))
     rows = tuple(_row(number, rung, summary) for number, rung in enumerate(summary.rungs, 1))
-    deciding = [rung.metrics.get(summary.deciding) for rung in summary.rungs]
+    score = summary.deciding_score
     # Where nothing was measured the scale is not known; the task's own number stands then.
-    times = next((score.times for score in deciding if score is not None), None)
+    times = None if score is None else score.times
     ns = metrics[0].ns
     return View(
         kind=KINDS[summary.verdict.kind],

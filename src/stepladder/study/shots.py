@@ -173,14 +173,13 @@ def read_shots(plan: ShotsPlan) -> ShotsFound:
     summary = load_summary(plan.study.ledger, plan.study.name)
     rows = {row.name: row for row in summary.rungs}
     shown = _shown(plan)
-    scores = [r.metrics[summary.deciding] for r in summary.rungs if summary.deciding in r.metrics]
-    times = scores[0].times if scores else 1.0
+    score = summary.deciding_score
     return ShotsFound(
         study=summary.study,
         task=summary.task["name"],
         deciding=summary.deciding,
-        better=scores[0].better if scores else "higher",
-        target=None if summary.target is None else summary.target * times,
+        better=score.better if score else "higher",
+        target=None if summary.target is None else summary.target * (score.times if score else 1.0),
         requests=summary.requests,
         items=summary.task["rows"]["test"],
         models=tuple(_curve(plan, model, summary, rows, shown) for model in plan.models),

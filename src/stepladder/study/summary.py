@@ -311,6 +311,13 @@ class Summary:
     before the first of them."""
 
     @property
+    def deciding_score(self) -> Score | None:
+        """The first rung's that has one, for what is the same of all: the scale, and which way is
+        better. None where nothing was measured."""
+        scores = (rung.metrics.get(self.deciding) for rung in self.rungs)
+        return next((score for score in scores if score is not None), None)
+
+    @property
     def models(self) -> dict[str, str]:
         """The rungs' models, each with what to call it here."""
         return short_names([rung.model for rung in self.rungs])
