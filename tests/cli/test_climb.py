@@ -76,9 +76,8 @@ def test_an_export_without_a_winner_names_what_can_be_exported(
     task = task_file(tmp_path, target=target, rungs=["zero-shot", "outputs: theirs.jsonl"])
     assert run("climb", str(task), "--name", "s").code == 0
     said = run("export", "s", "winner").err
-    assert (
-        "study 's' reached no target, so it has no winner; choose with --rung: zero-shot\n" in said
-    )
+    why = "study 's' has no rung that reaches the target, so it has no winner"
+    assert f"{why}; choose with --rung: zero-shot\n" in said
 
 
 def test_check_counts_only_the_demonstrations_that_will_be_shown(

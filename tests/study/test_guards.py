@@ -16,11 +16,12 @@ import pytest
 from stepladder import registry
 from stepladder.adaptation import Adaptation
 from stepladder.engines.fake import FakeEngine
-from stepladder.errors import EngineError, MetricError, RungError
+from stepladder.errors import EngineError, LedgerError, MetricError, RungError
 from stepladder.ledger import Ledger
 from stepladder.records import Capabilities, Checkpoint, FitSettings, LogLikelihood
 from stepladder.statistics import guard_level, mean_bound
 from stepladder.study import Study, Summary, load_summary
+from stepladder.study.export import export
 from stepladder.study.guards import rise_of
 from stepladder.tasks import Guard, GuardTask, PlainText, Task
 
@@ -185,10 +186,12 @@ def test_without_max_drop_it_is_measured_and_nobody_is_refused(guarded: Make, cl
     assert summary.rungs[1].forgetting.guards[0].drop == pytest.approx(0.5)
 
 
-def test_when_all_are_refused_none_is_named(guarded: Make, climb: Climb) -> None:
+def test_when_all_are_refused_none_is_named(guarded: Make, climb: Climb, tmp_path: Path) -> None:
     summary = climb(guarded(rungs=["schooled(forgets=0.5)"]))
     assert (summary.verdict.kind, summary.verdict.rung) == ("refused", None)
     assert summary.verdict.sentence.startswith("The rung is refused, so none is named. ")
+    with pytest.raises(LedgerError, match="refused every rung for what it forgets, so it has no"):
+        export(tmp_path / "l.db", "s", tmp_path / "winner")
 
 
 def test_without_a_target_the_others_are_compared_among_themselves(

@@ -31,7 +31,7 @@ from stepladder.errors import (
     OutputError,
     nearest_name,
 )
-from stepladder.ledger import DEFAULT_LEDGER, Ledger, StudyLog
+from stepladder.ledger import Ledger, StudyLog
 from stepladder.records import Checkpoint, Prompt, Sampling, prompt_from_json
 from stepladder.study.card import model_card, sameness_section
 from stepladder.study.recorded import RecordedEngine
@@ -40,6 +40,14 @@ from stepladder.study.summary import RungSummary, Summary
 
 ITEMS = 120
 """Prompts of the study that every form is asked; all of them where the study has fewer."""
+
+
+_NO_WINNER = {
+    "undecided": "is undecided",
+    "not-reached": "has no rung that reaches the target",
+    "refused": "refused every rung for what it forgets",
+}
+"""Why a finished study names no rung, by its verdict."""
 
 
 class Exported(NamedTuple):
@@ -52,7 +60,7 @@ class Exported(NamedTuple):
 
 
 def export(
-    ledger: str | Path | None,
+    ledger: str | Path,
     study: str,
     folder: Path,
     rung: str | None = None,
@@ -65,7 +73,7 @@ def export(
     Raises LedgerError for a study or rung that is not there, OutputError for the folder and for
     weights that answer otherwise once they are written.
     """
-    with Ledger.open(ledger or DEFAULT_LEDGER, create=False) as opened:
+    with Ledger.open(ledger, create=False) as opened:
         summary = load_summary(ledger, study)
         row, adaptation = _chosen(opened.study(study), summary, rung)
         if merged and not getattr(adaptation.checkpoint, "adapters", ()):
@@ -85,7 +93,7 @@ def _chosen(log: StudyLog, summary: Summary, rung: str | None) -> tuple[RungSumm
     """The rung to hand over, with its adaptation. Raises LedgerError."""
     study, name = summary.study, rung or summary.verdict.rung
     if name is None:
-        why = "is undecided" if summary.verdict.kind == "undecided" else "reached no target"
+        why = _NO_WINNER[summary.verdict.kind]
         exportable = [
             r.name for r in summary.rungs if r.state == "measured" and r.model != "outputs"
         ]
