@@ -62,7 +62,7 @@ def test_what_does_not_fit_the_context_is_told_and_not_drawn(found: ShotsFound) 
     assert picture is not None
     assert [dot.title.split(",")[1] for dot in picture.lines[0].dots] == [
         " 0 demonstrations: 0.0",
-        " 1 demonstrations: 0.0",
+        " 1 demonstration: 0.0",
         " 2 demonstrations: 100.0",
     ]
 

@@ -16,8 +16,9 @@ from stepladder.errors import MetricError
 from stepladder.metrics import build_metrics
 from stepladder.statistics import mean_bound
 from stepladder.study import calibration
-from stepladder.study.evidence import Evidence
-from stepladder.study.verdict import Decision, Measured, comparisons, crossover, decide
+from stepladder.study.comparisons import comparisons, crossover
+from stepladder.study.evidence import Evidence, Measured
+from stepladder.study.verdict import Decision, decide
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from stepladder.report.files import write_pair
 from stepladder.report.frame import render_page
 from stepladder.report.labels import Box
 from stepladder.study.grid import Cell, GridFound
+from stepladder.tasks.knowledge import counted
 
 _LINES = 6
 """Lines of equal quality at most."""
@@ -191,7 +192,7 @@ def _between(one: Corner, other: Corner, level: float) -> tuple[float, float]:
 
 def _title(found: GridFound, cell: Cell) -> str:
     return (
-        f"{cell.rows:,} rows, {cell.k} demonstrations: {found.deciding} "
+        f"{counted(cell.rows, 'row')}, {counted(cell.k, 'demonstration')}: {found.deciding} "
         f"{units.points(cell.mean)} (95 % interval {units.interval(cell.low, cell.high)})."
     )
 

@@ -24,6 +24,7 @@ from stepladder.report.frame import render_page
 from stepladder.report.labels import Anchor, Box, Label, place, width
 from stepladder.report.picture import SHAPES, beside
 from stepladder.study.shots import ModelShots, Shots, ShotsFound, Tuned
+from stepladder.tasks.knowledge import counted
 
 _RADIUS = 5.5
 
@@ -178,7 +179,8 @@ def _path(points: list[tuple[float, float]]) -> str:
 
 def _title(called: str, shots: Shots, mean: float) -> str:
     spread = units.interval(min(shots.values), max(shots.values))
-    return f"{called}, {shots.k} demonstrations: {units.points(mean)}, draws {spread}"
+    shown = counted(shots.k, "demonstration")
+    return f"{called}, {shown}: {units.points(mean)}, draws {spread}"
 
 
 class Row(NamedTuple):

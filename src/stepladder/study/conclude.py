@@ -13,6 +13,7 @@ from stepladder.contracts import Metric
 from stepladder.ledger import Ledger, StudyLog
 from stepladder.metrics import warnings
 from stepladder.records import Endpoint, Json
+from stepladder.study.comparisons import comparisons, crossover
 from stepladder.study.contest import ALPHA, margin_of
 from stepladder.study.grade import Graded, Grader, shown_text
 from stepladder.study.grounding import Grounder, leak_into_knowledge
@@ -30,7 +31,7 @@ from stepladder.study.summary import (
     Summary,
     Verdict,
 )
-from stepladder.study.verdict import comparisons, crossover, decide
+from stepladder.study.verdict import decide
 from stepladder.tasks import Task
 
 SHOWN_ITEMS = 10

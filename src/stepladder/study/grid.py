@@ -39,6 +39,7 @@ from stepladder.statistics import Interval, confidence_interval
 from stepladder.statistics.units import units
 from stepladder.study.study import Study
 from stepladder.tasks import Task
+from stepladder.tasks.knowledge import counted
 
 RESAMPLES = 500
 
@@ -78,8 +79,7 @@ class Worth:
 
     @property
     def sentence(self) -> str:
-        plural = "s are" if self.k > 1 else " is"
-        head = f"{self.rows:,} rows and {self.k} demonstration{plural} worth"
+        head = f"{counted(self.rows, 'row')} and {counted(self.k, 'demonstration')} are worth"
         value = self._said(self.same_as)
         low, high = self._said(self.low), self._said(self.high)
         about = "" if self.same_as is None else "about "
@@ -129,7 +129,7 @@ class GridFound:
         sign = 1 if self.better == "higher" else -1
         best = max(known, key=lambda cell: (sign * (cell.mean or 0.0), -cell.rows, -cell.k))
         lines = [
-            f"{best.rows:,} rows and {best.k} demonstration{'' if best.k == 1 else 's'} do best: "
+            f"{counted(best.rows, 'row')} and {counted(best.k, 'demonstration')} do best: "
             f"{self.deciding} {best.mean:.1f}."
         ]
         most = max((worth.k for worth in self.worths), default=0)

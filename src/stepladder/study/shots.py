@@ -28,6 +28,7 @@ from stepladder.records import Endpoint, Json, Model
 from stepladder.study.study import Study, load_summary
 from stepladder.study.summary import RungSummary, Summary
 from stepladder.tasks import Task
+from stepladder.tasks.knowledge import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +302,7 @@ def _sentences(found: ShotsFound, model: ModelShots) -> list[str]:
 
 
 def _demonstrations(k: int) -> str:
-    return f"{k} demonstration{' does' if k == 1 else 's do'}"
+    return f"{counted(k, 'demonstration')} {'does' if k == 1 else 'do'}"
 
 
 def _against(found: ShotsFound, model: ModelShots, tuned: Tuned) -> str:
@@ -316,13 +317,11 @@ def _against(found: ShotsFound, model: ModelShots, tuned: Tuned) -> str:
         cheaper.append(shots)
     if cheaper:
         return (
-            f"{head}, at {found.requests:,} requests, costs fewer seconds than {cheaper[-1].k} "
-            "demonstrations or more."
+            f"{head}, at {found.requests:,} requests, costs fewer seconds than "
+            f"{counted(cheaper[-1].k, 'demonstration')} or more."
         )
-    most = model.shots[-1]
-    if most.tuned_from is None:
-        return f"{head} costs no fewer seconds a request than {most.k} demonstrations."
-    return (
-        f"{head} costs fewer seconds than {most.k} demonstrations "
-        f"from {most.tuned_from:,} requests on."
-    )
+    traffic = model.shots[-1].tuned_from
+    most = counted(model.shots[-1].k, "demonstration")
+    if traffic is None:
+        return f"{head} costs no fewer seconds a request than {most}."
+    return f"{head} costs fewer seconds than {most} from {traffic:,} requests on."

@@ -31,12 +31,9 @@ from typing import Literal, NamedTuple
 
 from stepladder.contracts import Floats, Metric
 from stepladder.statistics import margin_level, target_level
-from stepladder.study.comparisons import comparisons, crossover
 from stepladder.study.evidence import Evidence, Extent, Measured
 from stepladder.study.summary import Verdict, VerdictKind
 from stepladder.study.wording import Wording, about, listed
-
-__all__ = ["Decision", "Measured", "comparisons", "crossover", "decide"]
 
 View = Literal["worst", "best"]
 """How owed answers are counted, from the side of the rung in question."""
