@@ -144,6 +144,13 @@ def test_models_in_folders_are_called_by_the_folders_names() -> None:
     assert "</svg> flan-t5-base</span>" in html
 
 
+def test_a_models_name_stands_in_the_record_as_it_is() -> None:
+    models = {"/data/my_nets/width_64": {"chat_template": False}}
+    page = Page(render_html(replace(summaries.single(), provenance={"models": models})))
+    assert "/data/my_nets/width_64" in page.within("dt")
+    assert "chat template" in page.within("dt")
+
+
 def test_half_a_surrogate_pair_does_not_break_the_page(tmp_path: Path) -> None:
     summary = summaries.single()
     item = ShownItem(
