@@ -11,6 +11,7 @@ import typer
 from stepladder.cli.app import app
 from stepladder.cli.asking import ask_adaptation, ask_model, is_exported, read_prompt
 from stepladder.cli.described import option
+from stepladder.cli.options import AllowPickle, Dtype
 from stepladder.errors import StepladderError
 from stepladder.records import Sampling
 
@@ -36,10 +37,8 @@ def ask(
     system: Annotated[str | None, typer.Option(help="The system turn, before the prompt.")] = None,
     file: Annotated[Path | None, typer.Option(help="A file that holds the prompt.")] = None,
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit on the hub.")] = None,
-    allow_pickle: Annotated[
-        bool, typer.Option(help="Also load weights that are not safetensors: they run code.")
-    ] = False,
-    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
+    allow_pickle: AllowPickle = False,
+    dtype: Dtype = "float32",
 ) -> None:
     """Ask a model and stream its answer, and nothing else, to standard output."""
     given: dict[str, Any] = {

@@ -10,6 +10,8 @@ import typer
 from stepladder import registry
 from stepladder.cli.app import app
 from stepladder.cli.options import (
+    AllowPickle,
+    Dtype,
     JsonFile,
     Knowledge,
     LedgerUrl,
@@ -36,15 +38,13 @@ def climb(
     go_on: Annotated[
         bool, typer.Option("--all", help="Ask every rung everything, whatever is decided.")
     ] = False,
-    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
+    dtype: Dtype = "float32",
     ledger: LedgerUrl = "runs/ledger.db",
     json: JsonFile = None,
     html: Annotated[
         Path | None, typer.Option(help="Write the page here; default runs/NAME/report.html.")
     ] = None,
-    allow_pickle: Annotated[
-        bool, typer.Option(help="Also load weights that are not safetensors: they run code.")
-    ] = False,
+    allow_pickle: AllowPickle = False,
 ) -> None:
     """Climb the ladder for a task and say which rung is the cheapest that is good enough.
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from stepladder.cli.app import app
-from stepladder.cli.options import JsonFile, LedgerUrl, TaskFile, numbers
+from stepladder.cli.options import JsonFile, LedgerUrl, OneModel, TaskFile, numbers
 from stepladder.cli.outputs import refuse_unwritable
 from stepladder.cli.progress import climbed
 
@@ -16,7 +16,7 @@ from stepladder.cli.progress import climbed
 @app.command()
 def data(
     task: TaskFile,
-    model: Annotated[str, typer.Option(help="Hub id, folder or 'embedded'.")] = "embedded",
+    model: OneModel = "embedded",
     method: Annotated[str, typer.Option(help="The training.")] = "lora",
     rows: Annotated[
         str, typer.Option(help="Training rows, several by commas; 'all' is all there are.")

@@ -36,6 +36,11 @@ Knowledge = Annotated[
     typer.Option(help="Documents for rag instead of the task's own; may be given several times."),
 ]
 LedgerUrl = Annotated[str, typer.Option(help="Path or URL of the ledger.")]
+Dtype = Annotated[str, typer.Option(help="float32, bfloat16 or float16.")]
+AllowPickle = Annotated[
+    bool, typer.Option(help="Also load weights that are not safetensors: they run code.")
+]
+OneModel = Annotated[str, typer.Option(help="Hub id, folder or 'embedded'.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write what is shown here, as JSON.")]
 
 

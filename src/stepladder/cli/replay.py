@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from stepladder.cli.app import app
-from stepladder.cli.options import JsonFile, LedgerUrl, TaskFile, fractions
+from stepladder.cli.options import JsonFile, LedgerUrl, OneModel, TaskFile, fractions
 from stepladder.cli.outputs import refuse_unwritable
 from stepladder.cli.progress import climbed
 
@@ -16,7 +16,7 @@ from stepladder.cli.progress import climbed
 @app.command()
 def replay(
     task: TaskFile,
-    model: Annotated[str, typer.Option(help="Hub id, folder or 'embedded'.")] = "embedded",
+    model: OneModel = "embedded",
     method: Annotated[str, typer.Option(help="The training, without replay.")] = "full",
     shares: Annotated[
         str, typer.Option(help="Shares of the mixture that is other data, several by commas.")
