@@ -8,7 +8,7 @@ from stepladder.checkpoints import short_names
 @pytest.mark.parametrize(
     ("names", "labels"),
     [
-        (["/tmp/sz/width-64"], ["width-64"]),
+        (["/data/nets/width-64"], ["width-64"]),
         (["~/nets/width-64/", "../width-128"], ["width-64", "width-128"]),
         (["/a/one/net", "/a/two/net"], ["one/net", "two/net"]),
         (["/a/x/one/net", "/a/y/one/net", "/b/net"], ["x/one/net", "y/one/net", "b/net"]),

@@ -24,8 +24,8 @@ def found(*models: str) -> ShotsFound:
 @pytest.mark.parametrize(
     ("models", "called"),
     [
-        (("/tmp/sz/width-64", "/tmp/sz/width-224"), ["width-64", "width-224"]),
-        (("/tmp/one/net", "/tmp/two/net", "embedded"), ["one/net", "two/net", "embedded"]),
+        (("/data/nets/width-64", "/data/nets/width-224"), ["width-64", "width-224"]),
+        (("/data/one/net", "/data/two/net", "embedded"), ["one/net", "two/net", "embedded"]),
     ],
 )
 def test_folders_are_called_by_their_names_and_the_record_has_their_paths(
@@ -34,7 +34,7 @@ def test_folders_are_called_by_their_names_and_the_record_has_their_paths(
     findings = found(*models)
     write_shots(findings, tmp_path / "shots.html", tmp_path / "shots.json")
     html = (tmp_path / "shots.html").read_text("utf-8")
-    assert "/tmp/" not in html
+    assert "/data/" not in html
     assert Page(html).within("bdi") == "".join(["s", *called])
     picture = draw(findings, 760, 400)
     assert picture is not None
@@ -42,7 +42,7 @@ def test_folders_are_called_by_their_names_and_the_record_has_their_paths(
     assert picture.lines[0].dots[0].title.startswith(f"{called[0]}, 0 demonstrations")
     out = io.StringIO()
     print_shots(findings, Console(file=out, width=100))
-    assert "/tmp/" not in out.getvalue()
+    assert "/data/" not in out.getvalue()
     assert f"{called[0]}: 2 demonstrations do best" in out.getvalue()
     data = json.loads((tmp_path / "shots.json").read_text("utf-8"))
     assert [model["model"] for model in data["models"]] == list(models)
