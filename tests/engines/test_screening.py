@@ -81,6 +81,13 @@ def test_where_all_come_near_it_says_so_and_gives_up() -> None:
     assert screen.pays
 
 
+@pytest.mark.parametrize("broken", [float("nan"), float("inf")])
+def test_what_is_no_number_is_left_to_all_logits(broken: float) -> None:
+    states = numbers(4, 32, seed=6)
+    states[2, 5] = broken
+    assert Screen(numbers(4096, 32, seed=7)).lead(states) is None
+
+
 @pytest.mark.parametrize(
     ("head", "taken"),
     [

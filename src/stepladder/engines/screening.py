@@ -23,8 +23,10 @@ from stepladder.engines.decoding import Lead
 
 _ROUNDING = 2.0**-8
 """bfloat16 keeps 8 bits of a number: rounded, it is off by this part of itself at most."""
+_SUMMING = 2.0**-23
+"""The same of a sum in float32, a term."""
 _SLACK = 1.05
-"""What is neglected: float32's own rounding, and that a rough logit's is of a rough logit."""
+"""What is left out of the bound: what rounding adds to the errors that were there before it."""
 _STACKS = 1024
 """About as many groups of tokens are looked at first, by their largest rough logit."""
 _MOST = 32
@@ -78,6 +80,8 @@ class Screen:
         best = _largest(logits, rows, count)
         first = torch.where(logits == best[rows], tokens, vocabulary)
         token = first.new_full((count,), vocabulary).scatter_reduce_(0, rows, first, "amin")
+        if int(token.max()) == vocabulary:  # a row of what is no number has none
+            return None
         others = torch.where(tokens == token[rows], -torch.inf, logits)
         return Lead(token, best - _largest(others, rows, count))
 
@@ -95,7 +99,8 @@ class Screen:
         inside = best.topk(min(2, best.shape[-1]), dim=-1).values[:, 1:]
         second = torch.cat([two[:, 1:], inside], dim=-1).amax(dim=-1).float()
         largest = torch.maximum(two[:, 0].float().abs(), second.abs())
-        product = (2 * _ROUNDING + _ROUNDING**2) * self._widest * states.norm(dim=-1)
+        share = 2 * _ROUNDING + _ROUNDING**2 + _SUMMING * states.shape[-1]
+        product = share * self._widest * states.norm(dim=-1)
         least: torch.Tensor = second - 2 * _SLACK * (product + _ROUNDING * largest)
         return least
 
