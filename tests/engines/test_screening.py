@@ -127,9 +127,17 @@ def test_greedy_tokens_are_those_of_generate(name: str, tiny_model: Make) -> Non
     found = compare(tiny_model(name), prompts, new_tokens=24, engine=engine)
     assert found.tokens >= 200
     assert not found.others and found.ties <= 1
-    screen = engine._loaded.runner.shared.screen
+    screen = engine._loaded.runner.shared.head.screen
     # The last layer of gemma2 is not the last thing that happens: its logits are capped.
     assert (screen is None) is (name == "gemma2")
+
+
+@pytest.mark.usefixtures("screened")
+def test_so_are_an_encoder_decoders(tiny_t5: Path) -> None:
+    engine = HFEngine(resolve(str(tiny_t5)))
+    found = compare(tiny_t5, some_prompts(12, longest=30), new_tokens=24, engine=engine)
+    assert found.tokens >= 150 and not found.others and found.ties <= 1
+    assert engine._loaded.runner._model.head.screen is not None
 
 
 @pytest.mark.usefixtures("screened")
@@ -139,7 +147,7 @@ def test_drawn_tokens_and_scores_see_all_logits(tiny_model: Make) -> None:
     prompts = some_prompts(6, longest=12)
     pairs = [(prompt, "a cat") for prompt in prompts]
     engine, plain = HFEngine(resolve(str(folder))), HFEngine(resolve(str(folder)))
-    plain._ready().runner.shared.screen = None
+    plain._ready().runner.shared.head.screen = None
     for sampling in (drawn, Sampling(max_new_tokens=12)):
         one, other = (
             {c.index: c.tokens for c in e.generate(prompts, sampling)} for e in (engine, plain)

@@ -117,6 +117,12 @@ class Lead(NamedTuple):
     gap: torch.Tensor
     """How far its logit lies above the next one, shape (rows,)."""
 
+    def rows(self, places: Sequence[int]) -> Lead:
+        """Those alone."""
+        if len(places) == len(self.token):
+            return self
+        return Lead(self.token[places], self.gap[places])
+
     def chosen(self) -> Chosen:
         """It, where the best is what is wanted."""
         return Chosen(self.token.tolist(), int((self.gap < TIE).sum()))

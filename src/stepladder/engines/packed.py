@@ -11,14 +11,15 @@ is at work.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 
 from stepladder.engines.cache import PassedCache, Prefix, PrefixStore
-from stepladder.engines.decoding import Lead, leading
+from stepladder.engines.decoding import Lead
 from stepladder.engines.prefix_tree import Node
-from stepladder.engines.screening import Screen
+from stepladder.engines.screening import Head
 from stepladder.engines.shared_attention import Packed, Pass, Segment, running
 
 PASS_TOKENS = 2048
@@ -130,31 +131,11 @@ class SharedModel:
         self.layers = int(model.config.get_text_config().num_hidden_layers)
         self.vocabulary = int(model.get_output_embeddings().weight.shape[0])
         self.device: torch.device = model.device
-        self.screen: Screen | None = None
-        """Finds the two best tokens from hidden states, where `proof` has seen that it can."""
+        self.head = Head(model)
 
     def lead(self, pass_: Prepared, cache: Any, keep: torch.Tensor | None) -> Lead:
         """The best token behind each kept one."""
-        if self.screen is None or not self.screen.pays:
-            return leading(self.forward(pass_, cache, keep))
-        states = self.states(pass_, cache, keep)
-        lead = self.screen.lead(states)
-        return leading(self.logits(states)) if lead is None else lead
-
-    def states(self, pass_: Prepared, cache: Any, keep: torch.Tensor | None) -> torch.Tensor:
-        """What the last layer of all gets, shape (kept tokens, width)."""
-        head = self._model.get_output_embeddings()
-        self._model.set_output_embeddings(torch.nn.Identity())
-        try:
-            return self.forward(pass_, cache, keep)
-        finally:
-            self._model.set_output_embeddings(head)
-
-    @torch.inference_mode()
-    def logits(self, states: torch.Tensor) -> torch.Tensor:
-        """By the last layer alone: those of the model where nothing comes behind it."""
-        logits: torch.Tensor = self._model.get_output_embeddings()(states)
-        return logits
+        return self.head.lead(partial(self.forward, pass_, cache, keep))
 
     @torch.inference_mode()
     def forward(self, pass_: Prepared, cache: Any, keep: torch.Tensor | None) -> torch.Tensor:

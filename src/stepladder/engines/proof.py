@@ -12,7 +12,7 @@ module needs torch; import it where a model is at work.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -30,7 +30,7 @@ from stepladder.engines.packed import (
     segments,
 )
 from stepladder.engines.prefix_tree import Line, grow
-from stepladder.engines.screening import Screen, screen_of
+from stepladder.engines.screening import Head
 from stepladder.engines.shared_attention import NAME, Held, Pass, SharedPathError, register
 
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.25, torch.float16: 0.05}
@@ -78,7 +78,8 @@ def prove(model: Any, store: PrefixStore) -> Proved:
             model.set_attn_implementation(before)
             return Proved(None, reason)
         shared = SharedModel(model, store)
-        shared.screen = _screen(shared, model, rows)
+        alone = packed([PassRow(row, 0, ()) for row in rows], shared.device)
+        prove_head(shared.head, lambda: shared.forward(alone, PassedCache(), None))
     return Proved(shared, None)
 
 
@@ -164,19 +165,12 @@ def _largest_gap(
     return gap
 
 
-def _screen(shared: SharedModel, model: Any, rows: list[tuple[int, ...]]) -> Screen | None:
-    """Finds the best tokens faster, where that pays and the model's logits are those of its last
-    layer as they come: not scaled, not capped."""
-    screen = screen_of(model.get_output_embeddings())
-    if screen is None:
-        return None
-    alone = packed([PassRow(row, 0, ()) for row in rows], shared.device)
+def prove_head(head: Head, forward: Callable[[], torch.Tensor]) -> None:
+    """Lets a model that is on its path find the best tokens faster, where it can."""
     try:
-        found = shared.logits(shared.states(alone, PassedCache(), None))
+        head.prove(forward)
     except UNEXPECTED as error:
-        failed(error)
-        return None
-    return screen if torch.equal(found, shared.forward(alone, PassedCache(), None)) else None
+        failed(error)  # of memory that ran out it is raised again
 
 
 def failed(error: Exception) -> str:

@@ -1,7 +1,11 @@
-"""The two best tokens of hidden states, without the logits of all others in float32.
+"""The two best tokens of a forward pass, without the logits of all others in float32.
 
-    screen = Screen(head.weight)        # holds a copy in bfloat16
-    lead = screen.lead(states)          # a Lead; None where too many tokens come near
+    head = Head(model)
+    head.prove(forward)                 # forward() returns logits; does this way give them too?
+    lead = head.lead(forward)           # a Lead
+
+    screen = Screen(weight)             # what it does it with: holds a copy in bfloat16
+    lead = screen.lead(states)          # None where too many tokens come near
 
 The product with the vocabulary is the largest of a small model's step, and on a processor with
 bfloat16 instructions it takes a third of the time in that. Rounding puts each such logit off by a
@@ -14,12 +18,14 @@ product). This module needs torch; import it where a model is at work.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch.nn.functional import linear
 
-from stepladder.engines.decoding import Lead
+from stepladder.engines.decoding import Lead, leading
 
 _ROUNDING = 2.0**-8
 """bfloat16 keeps 8 bits of a number: rounded, it is off by this part of itself at most."""
@@ -37,6 +43,50 @@ _LEAST = 2**20
 """Weights below which a product takes no longer than looking for the tokens."""
 _FASTER = 1.5
 """How many times as fast as in float32 the rough product must be."""
+
+
+class Head:
+    """A model's last layer, which makes logits of hidden states."""
+
+    def __init__(self, model: Any) -> None:
+        """`model`: a PreTrainedModel."""
+        self._model = model
+        self.screen: Screen | None = None
+
+    def lead(self, forward: Callable[[], torch.Tensor]) -> Lead:
+        """Of a pass that returns logits, shape (rows, vocabulary)."""
+        if self.screen is None or not self.screen.pays:
+            return leading(forward())
+        with self._off():
+            states = forward()
+        lead = self.screen.lead(states)
+        return leading(self._logits(states)) if lead is None else lead
+
+    def prove(self, forward: Callable[[], torch.Tensor]) -> None:
+        """Takes a screen where that pays and the model's logits are those of this layer as they
+        come: not scaled, not capped, no bias added. `forward` is called twice."""
+        screen = screen_of(self._model.get_output_embeddings())
+        if screen is None:
+            return
+        with self._off():
+            states = forward()
+        if torch.equal(self._logits(states), forward()):
+            self.screen = screen
+
+    @contextmanager
+    def _off(self) -> Iterator[None]:
+        """The model without it: its logits are then what this layer would get."""
+        head = self._model.get_output_embeddings()
+        self._model.set_output_embeddings(torch.nn.Identity())
+        try:
+            yield
+        finally:
+            self._model.set_output_embeddings(head)
+
+    @torch.inference_mode()
+    def _logits(self, states: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self._model.get_output_embeddings()(states)
+        return logits
 
 
 class Screen:

@@ -23,10 +23,11 @@ from stepladder.checkpoints import PairTokens, quiet
 from stepladder.engines.asking import Answer, Answered, Ask, Look
 from stepladder.engines.batching import answer_by_batch
 from stepladder.engines.cache import GrowingCache, PassedCache
-from stepladder.engines.decoding import Chooser, StopFinder, ending, row_numbers
+from stepladder.engines.decoding import Chooser, Chosen, Lead, StopFinder, ending, row_numbers
 from stepladder.engines.likelihood import LOGITS, padded, scores_of
 from stepladder.engines.memory import Budget
-from stepladder.engines.proof import UNEXPECTED, failed, judged
+from stepladder.engines.proof import UNEXPECTED, failed, judged, prove_head
+from stepladder.engines.screening import Head
 from stepladder.records import LogLikelihood, Sampling
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Seq2SeqModel:
         self.model = model
         self.pad = pad
         config = model.config
+        self.head = Head(model)
         self.heads = int(getattr(config, "num_attention_heads", 0) or config.num_heads)
         self.start = model.generation_config.decoder_start_token_id
         if self.start is None:
@@ -115,6 +117,10 @@ class Decoded:
         ids = torch.tensor(tokens, device=self._encoded.mask.device)[:, None]
         return self._model.decode(self._encoded, ids, self._cache)[:, -1]
 
+    def lead(self, tokens: Sequence[int]) -> Lead:
+        """The best token behind each row's newest one."""
+        return self._model.head.lead(partial(self.step, tokens))
+
     @torch.inference_mode()
     def keep(self, rows: Sequence[int]) -> None:
         """Closes the gaps: only these rows go on."""
@@ -160,13 +166,13 @@ class Seq2SeqRunner:
         rows = list(range(len(batch)))  # of the batch, as they lie in the decoder
         for step in range(most):
             newest = [tokens[row][-1] if tokens[row] else self._model.start for row in rows]
-            logits = decoded.step(newest)
             at_work = [place for place, row in enumerate(rows) if row not in answers]
-            if len(at_work) < len(rows):
-                logits = logits[at_work]
-            steps = [numbers[rows[place]][step] for place in at_work] if drawn else []
-            chosen = self._next(logits, steps, chooser, step, most)
-            for place, token in zip(at_work, chosen, strict=True):
+            if drawn:
+                steps = [numbers[rows[place]][step] for place in at_work]
+                chosen = chooser.choose(decoded.step(newest)[at_work], steps)
+            else:
+                chosen = decoded.lead(newest).rows(at_work).chosen()
+            for place, token in zip(at_work, self._taken(chosen, step, most), strict=True):
                 row = rows[place]
                 tokens[row].append(token)
                 answer = ending(tokens[row], self._ends, most, finder, look)
@@ -180,16 +186,13 @@ class Seq2SeqRunner:
                 rows = [rows[place] for place in stay]
         return [answers[row] for row in range(len(batch))]
 
-    def _next(
-        self, logits: torch.Tensor, numbers: Sequence[float], chooser: Chooser, step: int, most: int
-    ) -> list[int]:
+    def _taken(self, chosen: Chosen, step: int, most: int) -> list[int]:
         """A token a row; some checkpoints say which is the first, or the last where an answer is
         cut."""
         if step == 0 and self._first is not None:
-            return [self._first] * len(logits)
+            return [self._first] * len(chosen.tokens)
         if step == most - 1 and self._last is not None:
-            return [self._last] * len(logits)
-        chosen = chooser.choose(logits, numbers)
+            return [self._last] * len(chosen.tokens)
         self.near_ties += chosen.near_ties
         return chosen.tokens
 
@@ -266,7 +269,12 @@ def prove_seq2seq(model: Any, pad: int) -> ProvedSeq2Seq:
     except UNEXPECTED as error:
         return ProvedSeq2Seq(None, failed(error))
     reason = judged(gap, scale, model.dtype)
-    return ProvedSeq2Seq(None if reason else Seq2SeqModel(model, pad), reason)
+    if reason is not None:
+        return ProvedSeq2Seq(None, reason)
+    proved = Seq2SeqModel(model, pad)
+    encoded = proved.encode([(0, 1, 2, 3)])
+    prove_head(proved.head, lambda: Decoded(proved, encoded, 1).step([proved.start]))
+    return ProvedSeq2Seq(proved, None)
 
 
 @torch.inference_mode()
