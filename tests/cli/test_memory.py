@@ -38,6 +38,11 @@ def test_what_does_not_fit_is_told_what_would(run: Callable[..., Ran], config: s
     assert "with one row neither" in ran.out
     ran = run("memory", config, "--length", "64", "--gpu", "80GB")
     assert "full: fits into 80GB" in ran.out
+    again = ("--batch", "64", "--length", "64", "--gpu", "20MB", "--method")
+    ran = run("memory", config, *again, "lora")
+    assert "with checkpointing=yes it does" in ran.out.replace("\n", " ")
+    ran = run("memory", config, *again, "lora(checkpointing=yes)")
+    assert "lora(checkpointing=yes): fits into 20MB" in ran.out
 
 
 @pytest.mark.parametrize(
@@ -52,6 +57,7 @@ def test_what_does_not_fit_is_told_what_would(run: Callable[..., Ran], config: s
         (["--method", "lora(rank=0)"], "rank is 0"),
         (["--method", " "], "names nothing"),
         (["--method", "magic"], "magic"),
+        (["--method", "lora(checkpointing=yes) + prompt-tuning(kind=prefix)"], "lies in the cache"),
     ],
 )
 def test_bad_input_is_one_line(

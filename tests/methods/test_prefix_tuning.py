@@ -183,6 +183,18 @@ def test_a_recurrent_model_is_refused() -> None:
         method.prepare(AutoModelForCausalLM.from_config(config))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "prompt-tuning(kind=prefix, checkpointing=yes)",
+        "lora(checkpointing=yes) + prompt-tuning(kind=prefix)",
+    ],
+)
+def test_one_beside_layers_that_are_computed_twice_is_refused(text: str) -> None:
+    with pytest.raises(RungError, match="lies in the cache, which checkpointing=yes"):
+        parse_rung(text)
+
+
 def test_one_longer_than_the_context_is_refused(tiny_llama: Path) -> None:
     with pytest.raises(RungError, match="256 virtual tokens, and the context of .* is 256 tokens"):
         parse_rung("prompt-tuning(256, kind=prefix)").check(resolve(str(tiny_llama)))

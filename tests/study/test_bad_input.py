@@ -9,6 +9,7 @@ import pytest
 
 from stepladder.checkpoints import resolve
 from stepladder.engines.hf import HFEngine
+from stepladder.errors import RungError
 from stepladder.ledger import Ledger
 from stepladder.study import Study
 from stepladder.study.check import foresee
@@ -88,3 +89,35 @@ def test_three_training_rows_go_on_and_it_is_said_that_dev_has_none(
     assert lora.state == features.state == "measured"
     with Ledger.open(url, create=False) as ledger:
         assert sum(1 for _ in ledger.study("s").events("adapted")) == 2
+
+
+def test_a_soft_prompt_that_leaves_no_row_any_room_is_told_beforehand(
+    tiny_llama: Path, tmp_path: Path
+) -> None:
+    asked = "what did the dog say when it saw {x}"
+    rungs = ["zero-shot", "prompt-tuning(250, epochs=1)"]
+    task = task_of(["yes", "no"], input=asked, rungs=rungs)
+    said = "none of the 10 training rows fits the model's context of 256 tokens, of which the soft"
+    plan = make_plan(task, [resolve(str(tiny_llama))])
+    (note,) = [
+        note
+        for p in foresee(plan, tmp_path / "none.db").predictions
+        for note in p.notes
+        if note.startswith("will fail")
+    ]
+    assert said in note and "prompt takes 250; take fewer virtual tokens" in note
+    study = Study(task, [str(tiny_llama)], ledger=tmp_path / "ledger.db", go_on=True)
+    _, tuned = study.climb().rungs
+    assert tuned.state == "failed" and said in (tuned.error or "")
+
+
+@pytest.mark.parametrize("second", ["full", "full + lora", "prompt-tuning(3)"])
+def test_what_would_lose_a_soft_prompt_is_refused_before_it_is_trained(
+    tiny_llama: Path, second: str
+) -> None:
+    task = task_of(["yes", "no"])
+    rung = f"lora + prompt-tuning(3) + few-shot(1) + {second}"
+    with pytest.raises(RungError, match="behind a soft prompt, which would be lost"):
+        make_plan(task, [resolve(str(tiny_llama))], [rung])
+    kept = ["prompt-tuning(3) + few-shot(1) + lora", "full + few-shot(1) + prompt-tuning(3)"]
+    assert len(make_plan(task, [resolve(str(tiny_llama))], kept).rungs) == 2

@@ -51,6 +51,29 @@ def test_each_row_stands_once_under_its_own_instruction(make_task: Make) -> None
     assert replay_rows(replace(task, seed=1)) != rows
 
 
+def test_every_beginning_of_the_rows_holds_the_weights(make_task: Make) -> None:
+    many, few = [f"m{i}" for i in range(90)], [f"f{i}" for i in range(10)]
+    task = replace(
+        make_task(), replay=(other("many", many), other("few", few)), replay_weights=(1.0, 3.0)
+    )
+    rows = replay_rows(task)
+    for end in (4, 8, 12):
+        assert sum(row.source == "few" for row in rows[:end]) == 3 * end // 4
+    # Another row would be one of the ten, which are used up.
+    assert len(rows) == len({(r.prompt.text, r.answer) for r in rows}) == 13
+    assert sum(row.source == "few" for row in rows) == 10
+    assert replay_rows(replace(task, seed=1)) != rows
+    assert task.fingerprint != replace(task, replay_weights=(1.0, 2.0)).fingerprint
+
+
+def test_a_source_with_a_weight_and_no_row_is_refused(make_task: Make) -> None:
+    task = make_task()
+    sources = (other("asked", [task.test[0].input]), other("few", ["f"]))
+    task = replace(task, replay=sources, replay_weights=(1.0, 3.0))
+    with pytest.raises(TaskError, match=r"replay: asked has a weight of 1 and no row"):
+        replay_rows(task)
+
+
 def test_nothing_that_the_study_asks_is_replayed(make_task: Make) -> None:
     task = make_task()
     asked = task.test[0].input
@@ -104,6 +127,18 @@ def test_a_file_names_samples_tasks_and_texts(tmp_path: Path) -> None:
     assert isinstance(sums, Task)
     assert (sums.name, text) == ("till-sums", PlainText("plain.txt", ("A line.",)))
     assert load().fingerprint != found.fingerprint
+    weighted = load(replay=["till-sums", {"from": "plain.txt", "weight": 2.5}])
+    assert (found.replay_weights, weighted.replay_weights) == ((), (1.0, 2.5))
+    assert load(replay=[{"from": "general", "weight": 2}]).replay_weights == (0.5,) * 4
+    for bad, told in (
+        ([{"from": "till-sums", "weight": 0}], "replay: weight: a number above 0 is expected"),
+        ([{"weight": 2}], "replay: from: a task file, a plain text or a sample's name is expected"),
+        ([{"from": "till-sums", "wight": 2}], "replay: unknown key 'wight'"),
+        ([["till-sums"]], r"\{from: \.\.\., weight: \.\.\.\} is expected"),
+        (["till-sums", "till-sums"], "replay: 'till-sums' is listed twice"),
+    ):
+        with pytest.raises(TaskError, match=told):
+            load(replay=bad)
     with pytest.raises(TaskError, match=r"replay: plain\.txt: is the held-out text of guard"):
         load(replay=["plain.txt"], guard={"text": "plain.txt"})
     with pytest.raises(TaskError, match=r"replay: nowhere: no such file"):

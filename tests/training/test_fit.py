@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -76,10 +77,42 @@ def test_what_does_not_fit_is_refused_before_it_starts(make_job, train, tmp_path
         TrainingError, match=r"full: an update needs .* with batch_size=\d it needs"
     ):
         train(make_job("full", epochs=1), tmp_path / "b")
+    with pytest.raises(TrainingError, match=r"with checkpointing=yes(, batch_size=\d)? it needs"):
+        train(make_job("full", epochs=1), tmp_path / "d")
     monkeypatch.setattr(free, lambda *_, **__: 0)
     with pytest.raises(TrainingError, match="one row does not fit either"):
         train(make_job("full", epochs=1), tmp_path / "c")
     assert not list((tmp_path / "c").rglob("*.safetensors"))
+
+
+@pytest.mark.parametrize(
+    ("method", "again", "model"),
+    [
+        ("lora", "lora(checkpointing=yes)", "llama"),
+        ("full", "full(checkpointing=yes)", "t5"),
+        ("prompt-tuning(4)", "prompt-tuning(4, checkpointing=yes)", "t5"),
+        (
+            "lora + prompt-tuning(20, lr=0.05)",
+            "lora(checkpointing=yes) + prompt-tuning(20, lr=0.05)",
+            "llama",
+        ),
+    ],
+)
+def test_activations_that_are_computed_again_change_nothing_but_memory(
+    make_job, train, tmp_path, method, again, model
+):
+    logs = []
+    for way in (method, again):
+        work = WorkFolder(tmp_path / way)
+        work.open_for(make_job(way, model=model, epochs=2))
+        work.settle({"precision": "float32", "bf16_speed_up": None})
+        logs.append(train(make_job(way, model=model, epochs=2), tmp_path / way).log)
+    kept, spared = logs
+    for looked in ("losses", "dev_losses"):
+        found, expected = ([loss for _, loss in log[looked]] for log in (spared, kept))
+        assert found == pytest.approx(expected, abs=1e-4)
+    assert spared["foretold_tensors"] < kept["foretold_tensors"]
+    assert spared["shares_beginnings"] is False  # they are read through a cache
 
 
 def test_a_model_that_cannot_be_rehearsed_is_trained_all_the_same(
@@ -269,6 +302,22 @@ def test_a_loss_that_is_no_number_ends_the_training_and_keeps_the_checkpoint(
     with pytest.raises(TrainingError, match="loss became nan at update 7 of 15; lower lr"):
         train(make_job(), tmp_path)
     assert WorkFolder(tmp_path).newest_checkpoint().name == "checkpoint-5"
+
+
+def test_a_model_without_numbers_is_not_laid_to_the_learning_rate(
+    make_job, train, tmp_path, monkeypatch
+):
+    from stepladder.training.loop import StepladderTrainer
+
+    monkeypatch.setattr(
+        StepladderTrainer, "compute_loss", lambda self, model, *_, **__: nan_of(model)
+    )
+    with pytest.raises(TrainingError, match="loss became nan at update 1 of 15; nothing was"):
+        train(make_job(), tmp_path)
+
+
+def nan_of(model: Any) -> Any:
+    return sum(p.sum() for p in model.parameters() if p.requires_grad) * float("nan")
 
 
 def test_a_folder_belongs_to_one_training(make_job, tmp_path):

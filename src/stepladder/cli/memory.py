@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -16,6 +17,17 @@ if TYPE_CHECKING:
 
 _UNITS = {"K": 1, "M": 2, "G": 3, "T": 4}
 """Powers of 1,000, or of 1,024 where an i follows."""
+
+
+class _Told(NamedTuple):
+    """What is told of one method."""
+
+    asked: Forecast
+    fewer: Forecast | None = None
+    """With fewer rows, where it does not fit as it was asked for."""
+    otherwise: tuple[str, Forecast] | None = None
+    """With another setting, likewise."""
+    too_large: bool = False
 
 
 @app.command()
@@ -61,21 +73,23 @@ def memory(
     here = of_one_size(config) if gpu is None else None
     autocast = (here is None or here.bf16) if bf16 is None else bf16
     process = None if here is None else here.beside
-    found: dict[str, tuple[Forecast, Forecast | None]] = {}
+    found: dict[str, _Told] = {}
     for name, chosen in methods.items():
         rehearse = partial(foretell, config, chosen, autocast=autocast, process=process)
         more = virtual_tokens(chosen)  # of a soft prompt, before those of the row
         forecast = rehearse(shape._replace(prompt=shape.prompt + more))
-        fits: Forecast | None = forecast
+        found[name] = _Told(forecast)
         if room is not None and forecast.peak > room:
             fits = within(room, forecast.batch._replace(rows=batch // 2), rehearse)
-        found[name] = forecast, fits
+            other = partial(foretell, config, autocast=autocast)
+            otherwise = _otherwise(chosen, room, forecast.batch, other)
+            found[name] = _Told(forecast, fits, otherwise, too_large=True)
     console = Console()
     console.print(_table(found))
     beside = "" if process is None else _beside(process.growth)
     console.print(_footnote(shape, _four(methods), autocast) + beside, highlight=False)
     if room is not None and gpu is not None:
-        for line in _fits(found, gpu):
+        for line in _fits(found, batch, gpu):
             console.print(line, markup=False, highlight=False)
 
 
@@ -132,7 +146,30 @@ def _bytes(text: str) -> int:
     return size
 
 
-def _table(found: dict[str, tuple[Forecast, Forecast | None]]) -> object:
+def _otherwise(
+    method: TrainingMethod, room: int, batch: Batch, foretold: Callable[..., Forecast]
+) -> tuple[str, Forecast] | None:
+    """The first setting with which a method fits that does not, and what it then takes."""
+    from stepladder.forecast import within
+    from stepladder.training import recomputing, with_settings
+
+    spared = recomputing(method)
+    four = with_settings(method, bits=4)
+    both = None if four is None else recomputing(four)
+    for setting, changed in (
+        ("checkpointing=yes", spared),
+        ("bits=4", four),
+        ("bits=4, checkpointing=yes", both),
+    ):
+        if changed is None:
+            continue
+        fits = within(room, batch, lambda shape, changed=changed: foretold(changed, shape))
+        if fits is not None:
+            return setting, fits
+    return None
+
+
+def _table(found: dict[str, _Told]) -> object:
     from rich.markup import escape
     from rich.table import Table
 
@@ -142,7 +179,7 @@ def _table(found: dict[str, tuple[Forecast, Forecast | None]]) -> object:
     table.add_column("")
     for name in found:
         table.add_column(escape(name), justify="right", overflow="fold")
-    forecasts = [forecast for forecast, _ in found.values()]
+    forecasts = [told.asked for told in found.values()]
     table.add_row("parameters", *(units.count(f.parameters) for f in forecasts))
     table.add_row("trained of these", *(units.count(f.trainable) for f in forecasts))
     for part in ("weights", "gradients", "optimiser", "activations", "peak"):
@@ -154,24 +191,28 @@ def _table(found: dict[str, tuple[Forecast, Forecast | None]]) -> object:
     return table
 
 
-def _fits(found: dict[str, tuple[Forecast, Forecast | None]], gpu: str) -> list[str]:
+def _fits(found: dict[str, _Told], batch: int, gpu: str) -> list[str]:
     """A line a method: whether it fits, and the change that makes it fit."""
     from stepladder.report import units
 
     lines = []
-    smallest = min(found, key=lambda name: found[name][0].peak)
-    for name, (asked, fits) in found.items():
-        if fits is asked:
+    smallest = min(found, key=lambda name: found[name].asked.peak)
+    for name, told in found.items():
+        if not told.too_large:
             lines.append(f"{name}: fits into {gpu}")
-        elif fits is not None:
-            lines.append(
-                f"{name}: does not fit into {gpu}; with --batch {fits.batch.rows} it does "
-                f"({units.size(fits.peak)})"
+            continue
+        changes = []
+        if told.fewer is not None:
+            changes.append(
+                f"with --batch {told.fewer.batch.rows} it does ({units.size(told.fewer.peak)})"
             )
-        else:
+        if told.otherwise is not None:
+            setting, forecast = told.otherwise
+            rows = forecast.batch.rows
+            also = "" if rows == batch else f" and --batch {rows}"
+            changes.append(f"with {setting}{also} it does ({units.size(forecast.peak)})")
+        if not changes:
             other = "" if name == smallest else f", or {smallest}"
-            lines.append(
-                f"{name}: does not fit into {gpu}, with one row neither; take shorter rows or a "
-                f"smaller model{other}"
-            )
+            changes.append(f"with one row neither; take shorter rows or a smaller model{other}")
+        lines.append(f"{name}: does not fit into {gpu}; {', or '.join(changes)}")
     return lines

@@ -26,6 +26,7 @@ from torch.utils.flop_counter import flop_registry, sdpa_backward_flop_count, sd
 
 from stepladder.checkpoints import quiet
 from stepladder.checkpoints.answer_loss import Learned, able, answer_loss
+from stepladder.checkpoints.recomputed import recompute
 from stepladder.contracts import TrainingMethod
 from stepladder.forecast.allocator import Trace, kept
 from stepladder.forecast.four_bits import imitate, unpacked
@@ -187,6 +188,7 @@ def foretell(
     """
     kernel = process.kernel if process else 0
     model = _prepared(config, method, dtype)
+    common = 0 if getattr(method, "checkpointing", False) else batch.common  # through a cache
     with quiet(), FakeTensorMode(allow_non_fake_inputs=True), _Tally(kernel) as tally:
         _materialise(model)
         model.train()
@@ -194,7 +196,7 @@ def foretell(
         tally.trace_from_here()
         trained = [p for p in model.parameters() if p.requires_grad]
         optimiser = torch.optim.AdamW(trained, fused=True)
-        inputs = _inputs(model, batch, all_logits=all_logits)
+        inputs = _inputs(model, batch._replace(common=common), all_logits=all_logits)
         if autocast:
             _autocast(model)
         looked = 0
@@ -233,7 +235,10 @@ def _prepared(config: Any, method: TrainingMethod, dtype: torch.dtype) -> Any:
         model = empty_model(config, dtype)
         if getattr(method, "bits", None):
             imitate(model)
-        return method.prepare(model)
+        model = method.prepare(model)
+    if getattr(method, "checkpointing", False):
+        recompute(model)
+    return model
 
 
 def operations(work: Callable[[], object]) -> int:

@@ -20,11 +20,12 @@ from stepladder.checkpoints import BESIDE, fingerprint
 from stepladder.contracts import Workbench
 from stepladder.errors import RungError
 from stepladder.methods import tuning
+from stepladder.methods.prompt_tuning import NO_CACHE
 from stepladder.methods.rate_search import AUTO
 from stepladder.records import Adapter, Capabilities, Example, FitSettings
 from stepladder.training import JOINT_ORDER, Share, learning_rate
 
-_SHARED = ("epochs", "batch_size", "patience", "replay")
+_SHARED = ("epochs", "batch_size", "patience", "replay", "checkpointing")
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,10 @@ def joined(text: str, methods: Sequence[Any]) -> Joint:
             f"rung '{text}': {tuning.NAMES[kept.share]} has wise_ft={kept.wise_ft}, which is for a "
             "training by itself; leave it out"
         )
+    if any(getattr(m, "checkpointing", False) for m in methods) and any(
+        getattr(m, "kind", "") == "prefix" for m in methods
+    ):
+        raise RungError(f"rung '{text}': {NO_CACHE}")
     if "all" in shares and any(getattr(m, "bits", None) for m in methods):
         raise RungError(
             f"rung '{text}': full trains all weights, and lora(bits=4) holds them quantised; leave "

@@ -20,6 +20,8 @@ from stepladder.errors import CheckpointError, RungError
 from stepladder.methods.trained import Trained
 from stepladder.training import Share
 
+NO_CACHE = "a prefix lies in the cache, which checkpointing=yes goes without; leave one of them out"
+
 
 @dataclass(frozen=True)
 class PromptTuning(Trained):
@@ -39,6 +41,8 @@ class PromptTuning(Trained):
         if self.n < 1:
             raise RungError(f"prompt-tuning: n is {self.n}; give 1 or more (20 is the default)")
         super().__post_init__()
+        if self.checkpointing and self.kind == "prefix":
+            raise RungError(f"prompt-tuning(kind=prefix): {NO_CACHE}")
 
     @property
     def virtual_tokens(self) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from itertools import groupby
 
 from stepladder import registry
+from stepladder.checkpoints import virtual_ids
 from stepladder.checkpoints.quantized import require
 from stepladder.contracts import Method
 from stepladder.errors import RungError
@@ -71,12 +72,28 @@ class Rung:
                 )
             if getattr(method, "bits", None):
                 require(f"rung '{self.name}'")
+        self._check_soft_prompts(checkpoint)
         context = checkpoint.capabilities.context
         if context is not None and self.virtual_tokens >= context:
             raise RungError(
                 f"rung '{self.name}' has {self.virtual_tokens} virtual tokens, and the context of "
                 f"{checkpoint.name} is {context} tokens; take fewer"
             )
+
+    def _check_soft_prompts(self, checkpoint: Model) -> None:
+        """Refuses a training that would lose a soft prompt, before the one that makes it is run."""
+        there = len(virtual_ids(checkpoint)) if isinstance(checkpoint, Checkpoint) else 0
+        for method in self.methods:
+            if method.fills is not None:
+                continue
+            own = int(getattr(method, "virtual_tokens", 0))
+            parts = getattr(method, "parts", (method,))
+            if there and (own or any(getattr(part, "share", None) == "all" for part in parts)):
+                raise RungError(
+                    f"rung '{self.name}' trains full or prompt-tuning behind a soft prompt, which "
+                    "would be lost; put that training first"
+                )
+            there += own
 
 
 def parse_rung(text: str) -> Rung:

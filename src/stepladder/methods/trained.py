@@ -34,6 +34,9 @@ class Trained:
     """Rows an update."""
     patience: int = 2
     """Looks at dev without a lower loss before training stops; 0 never stops."""
+    checkpointing: bool = False
+    """Compute a layer's activations again when they are wanted, instead of keeping them: less
+    memory, more time, the same outcome."""
 
     fills: ClassVar[str | None] = None
     requires: ClassVar[Capabilities] = Capabilities(trains=True)

@@ -15,7 +15,7 @@ from stepladder.adaptation import Adaptation
 from stepladder.checkpoints import check_entailment
 from stepladder.contracts import Engine
 from stepladder.engines.opening import open_engine
-from stepladder.errors import MissingExtraError, RungError
+from stepladder.errors import MissingExtraError, RungError, TrainingError
 from stepladder.ledger import Event, Ledger
 from stepladder.methods import Rung
 from stepladder.metrics import build_metrics
@@ -107,7 +107,15 @@ def foresee(plan: Plan, ledger: str | Path) -> Foresight:
     except MissingExtraError:
         examples = _examples(task, first, None)
         count, counted = about_four_letters, "at four characters each (the extra 'hf' is missing)"
-    by_name = {p.name: predict(p, task, events, count, fit, training, answers) for p in plan.rungs}
+
+    def predicted(planned: PlannedRung) -> Prediction:
+        try:
+            return predict(planned, task, events, count, fit, training, answers)
+        except TrainingError as error:
+            found = predict(planned, task, events, count, fit, None, answers)
+            return replace(found, notes=(*found.notes, f"will fail: {error}"))
+
+    by_name = {p.name: predicted(p) for p in plan.rungs}
     if fit is not None:
         by_name = {p.name: counter.told(by_name[p.name], p, task) for p in plan.rungs}
     climbing = as_climbed(plan, events, answers, count)

@@ -343,7 +343,10 @@ def check_guards(plan: Plan) -> None:
             )
         rung = parse_rung(guard.rung)
         if rung.builds:
-            raise RungError(f"{where}: rung '{rung.name}' is built; a guard is asked as it is")
+            raise RungError(
+                f"{where}: rung '{rung.name}' is built, and a guard is asked as it is; give "
+                "zero-shot or few-shot(4)"
+            )
         for checkpoint in dict.fromkeys(p.checkpoint for p in plan.rungs if trains(p)):
             assert checkpoint is not None
             rung.check(checkpoint)

@@ -17,12 +17,12 @@ from typing import Any
 from stepladder import registry
 from stepladder.errors import MetricError, SamplingError, TaskError, nearest_name
 from stepladder.records import Sampling
-from stepladder.tasks.elsewhere import NamedFile, find_file, general_tasks, is_general
 from stepladder.tasks.fields import Template
 from stepladder.tasks.guard import GuardSpec, read_guard
 from stepladder.tasks.hub import HubData
 from stepladder.tasks.knowledge import KnowledgeSource, find_knowledge
 from stepladder.tasks.outputs import OutputsRung, outputs_file
+from stepladder.tasks.replayed import Replayed, read_replay
 from stepladder.tasks.section import Section
 from stepladder.tasks.splits import SPLITS
 
@@ -82,7 +82,7 @@ class TaskSpec:
     """The field with a program that comes to the answer; without it they are made from the
     calculator marks of the references, where there are any."""
     guard: GuardSpec | None = None
-    replay: tuple[NamedFile, ...] = ()
+    replay: tuple[Replayed, ...] = ()
     """Task files and plain texts."""
     knowledge: KnowledgeSource | None = None
 
@@ -118,7 +118,7 @@ def read_spec(
         prices=_prices(section),
         programs=section.text("programs"),
         guard=read_guard(section, folder),
-        replay=_replay(section, folder),
+        replay=read_replay(section, folder),
         knowledge=_knowledge(section, folder),
     )
     section.finish()
@@ -283,15 +283,6 @@ def _prices(section: Section) -> dict[str, float]:
     given = {key: price for key in PRICES if (price := prices.number(key)) is not None}
     prices.finish()
     return given
-
-
-def _replay(section: Section, folder: Path) -> tuple[NamedFile, ...]:
-    where = f"{section.where}: replay"
-    files: list[NamedFile] = []
-    for name in section.texts("replay"):
-        own = is_general(name, folder)
-        files += general_tasks() if own else [find_file(name, folder, where)]
-    return tuple(files)
 
 
 def _rungs(section: Section, folder: Path) -> tuple[str | OutputsRung, ...]:

@@ -22,6 +22,7 @@ from stepladder.tasks.guard import Guard, GuardSpec, GuardTask
 from stepladder.tasks.hub import HubData, read_hub
 from stepladder.tasks.knowledge import KnowledgeSource, find_knowledge
 from stepladder.tasks.outputs import OutputsRung
+from stepladder.tasks.replayed import weights
 from stepladder.tasks.spec import FilesData, Target, TaskSpec, read_spec
 from stepladder.tasks.splits import SPLITS, make_splits, sample
 from stepladder.tasks.yaml_text import read_yaml
@@ -59,6 +60,8 @@ class Task:
     """What a training must not make it forget."""
     replay: tuple[Task | PlainText, ...] = ()
     """Other data that a training may mix in: the train rows of tasks, and plain texts."""
+    replay_weights: tuple[float, ...] = ()
+    """In which proportion these give rows; empty where they are drawn from all alike."""
     knowledge: KnowledgeSource | None = None
     """The documents that answers may rest on."""
 
@@ -76,6 +79,7 @@ class Task:
         settings += [self.target and asdict(self.target), self.sampling.as_json()]
         settings += [{"guard": self.guard.fingerprint}] if self.guard else []
         settings += [{"replay": [_print(source) for source in self.replay]}] if self.replay else []
+        settings += [{"weights": self.replay_weights}] if self.replay_weights else []
         known = [self.knowledge.fingerprint] if self.knowledge else []
         splits = (self.split_fingerprint(split) for split in SPLITS)
         return content_hash([settings, *splits, *known])
@@ -163,13 +167,19 @@ def _sources(spec: TaskSpec) -> dict[str, Source]:
 def _with_others(task: Task, spec: TaskSpec) -> Task:
     """The task with the guards and the data to replay that its file names."""
     guard, notes = _guard(spec.guard, task, spec.where) if spec.guard else (None, [])
-    return replace(task, guard=guard, replay=_replay(spec), notes=(*task.notes, *notes))
+    return replace(
+        task,
+        guard=guard,
+        replay=_replay(spec),
+        replay_weights=weights(spec.replay),
+        notes=(*task.notes, *notes),
+    )
 
 
 def _replay(spec: TaskSpec) -> tuple[Task | PlainText, ...]:
     where, held = f"{spec.where}: replay", spec.guard.text if spec.guard else None
     sources: list[Task | PlainText] = []
-    for file in spec.replay:
+    for file, _ in spec.replay:
         if held is not None and file.path.resolve() == held.path.resolve():
             raise TaskError(f"{where}: {file.name}: is the held-out text of guard; give another")
         sources.append(_named(file, where) if file.is_task else read_text(file, where))

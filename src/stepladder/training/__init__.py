@@ -14,7 +14,14 @@ Importing this room loads no torch.
 from stepladder.training.process import run_job
 from stepladder.training.progress import Progress
 from stepladder.training.rates import Share, learning_rate
-from stepladder.training.together import JOINT_ORDER, Together, build_method, virtual_tokens
+from stepladder.training.together import (
+    JOINT_ORDER,
+    Together,
+    build_method,
+    recomputing,
+    virtual_tokens,
+    with_settings,
+)
 
 __all__ = [
     "JOINT_ORDER",
@@ -24,5 +31,7 @@ __all__ = [
     "build_method",
     "learning_rate",
     "run_job",
+    "recomputing",
     "virtual_tokens",
+    "with_settings",
 ]

@@ -26,8 +26,8 @@ import torch
 from transformers import EarlyStoppingCallback, PrinterCallback, TrainingArguments, set_seed
 
 from stepladder.checkpoints.answer_loss import able, agrees, shares
+from stepladder.checkpoints.recomputed import recompute
 from stepladder.contracts import BeginsFromText, TrainingMethod
-from stepladder.errors import TrainingError
 from stepladder.records import Json, TrainingJob
 from stepladder.training.batches import Collator, Encoded, Row, by_length
 from stepladder.training.duration import Plan, Timing, plan_of, settle_seconds
@@ -40,13 +40,14 @@ from stepladder.training.foresight import (
     longest,
     refuse_what_cannot_fit,
     rehearsal,
+    require_rows,
 )
 from stepladder.training.libraries import noted
 from stepladder.training.loop import Reports, StepladderTrainer
 from stepladder.training.memory import MemoryMeter
 from stepladder.training.precision import choose
 from stepladder.training.progress import Reporter
-from stepladder.training.together import Together, build_method
+from stepladder.training.together import Together, build_method, recomputes
 from stepladder.training.workfolder import WorkFolder
 
 _LOGGED = 50
@@ -85,12 +86,10 @@ def fit(
     """
     method = build_method(job.method)
     train, dev = (encoded(tokenizer, job, pairs) for pairs in (job.train, job.dev))
-    _refuse_nothing(train, job)
+    require_rows(train, job)
     plan = plan_of(job, len(train.rows))
     set_seed(job.seed)
-    model = method.prepare(model)
-    if isinstance(method, BeginsFromText):
-        method.begin(model, _common(_own(train, job)))
+    model = _prepared(model, method, train, job)
     way = _settled_way(model, tokenizer, train, job, work)
     beside = beside_tensors(noted(work.settled()), way.collator, train, dev, job)
     rehearse = rehearsal(model, method, way.precision, beside, all_logits=not way.spares_logits)
@@ -128,14 +127,14 @@ def fit(
     return Fitted(method, trainer.model, trainable, log)
 
 
-def _refuse_nothing(train: Encoded, job: TrainingJob) -> None:
-    """Raises TrainingError where no row is left to train on."""
-    if not train.rows:
-        raise TrainingError(
-            f"{job.method}: none of the {len(job.train)} training rows fits the model's context of "
-            f"{job.checkpoint.capabilities.context} tokens; shorten the inputs or show fewer "
-            "demonstrations"
-        )
+def _prepared(model: Any, method: TrainingMethod, train: Encoded, job: TrainingJob) -> Any:
+    """With what is to be trained in it, as it begins."""
+    model = method.prepare(model)
+    if isinstance(method, BeginsFromText):
+        method.begin(model, _common(_own(train, job)))
+    if recomputes(method):
+        recompute(model)
+    return model
 
 
 def _common(rows: Sequence[Row]) -> list[int]:
@@ -166,10 +165,12 @@ def _settled_way(
 
 def _tried(model: Any, collator: Collator, train: Encoded, job: TrainingJob) -> Json:
     """Whether logits are computed at the answers alone, and a common beginning once: each where it
-    leaves the loss of two short rows as it was."""
+    leaves the loss of two short rows as it was. No beginning is where activations are computed
+    again, since it is read through a cache."""
     batches = by_length(train.rows, job.fit.batch_size)[::-1]
     spares = able(model) and agrees(model, _on(model, collator(batches[0][-2:])))
-    sharing = replace(collator, shares=spares)
+    kept = not recomputes(build_method(job.method))
+    sharing = replace(collator, shares=spares and kept)
     alike = next((rows for rows in batches if sharing.common(rows)), None)
     shared = alike is not None and shares(
         model, _on(model, collator(alike[-2:]) | sharing.common(alike))

@@ -12,10 +12,10 @@ measures, and refuses what cannot fit.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 
@@ -52,12 +52,20 @@ from stepladder.training.duration import Timing
 from stepladder.training.libraries import Libraries, libraries
 from stepladder.training.memory import in_words
 from stepladder.training.precision import choose
-from stepladder.training.together import build_method, virtual_tokens
-
-Rehearsal = Callable[[Batch], Forecast]
+from stepladder.training.together import build_method, recomputes, recomputing, virtual_tokens
 
 TIMED_ROWS = 1024
 """Tokens of the products by which the precision is chosen."""
+
+
+class Rehearsal(Protocol):
+    """How batches of one training are foretold."""
+
+    def __call__(self, batch: Batch, other: TrainingMethod | None = None) -> Forecast:
+        """`other`: by this method instead of the training's own."""
+        ...
+
+
 _COLUMNS = 16
 """oneDNN compiles, and keeps, a kernel for each new shape of a bf16 product: with as many shapes as
 lengths the memory grows from step to step."""
@@ -72,16 +80,15 @@ class Foreseen(NamedTuple):
 
 
 def foresee(job: TrainingJob) -> Foreseen | None:
-    """None where no row fits the context, or where the model's work depends on what it reads, so
-    that it cannot be gone through without."""
+    """None where the model's work depends on what it reads, so that it cannot be gone through
+    without. Raises TrainingError where no row fits the context."""
     tokenizer = load_tokenizer(job.checkpoint)
     train, dev = (encoded(tokenizer, job, pairs) for pairs in (job.train, job.dev))
-    if not train.rows:
-        return None
+    require_rows(train, job)
     with quiet():
         model = empty_model(read_config(str(job.checkpoint.folder)))
-    collator = replace(collator_for(tokenizer, job), shares=able(model))
     method = build_method(job.method)
+    collator = replace(collator_for(tokenizer, job), shares=able(model) and not recomputes(method))
     precision = choose(model, rows=TIMED_ROWS).name
     beside = beside_tensors(libraries(), collator, train, dev, job)
     rehearse = rehearsal(model, method, precision, beside)
@@ -104,6 +111,20 @@ def encoded(tokenizer: Any, job: TrainingJob, pairs: Sequence[tuple[Prompt, str]
         encoder_decoder=able.encoder_decoder,
         context=able.context,
         before=virtual_ids(job.checkpoint) or new,
+    )
+
+
+def require_rows(train: Encoded, job: TrainingJob) -> None:
+    """Raises TrainingError where no row fits the context."""
+    if train.rows:
+        return
+    soft = virtual_tokens(build_method(job.method)) or len(virtual_ids(job.checkpoint))
+    taken = f", of which the soft prompt takes {soft}" if soft else ""
+    raise TrainingError(
+        f"{job.method}: none of the {len(job.train)} training rows fits the model's context of "
+        f"{job.checkpoint.capabilities.context} tokens{taken}; "
+        + ("take fewer virtual tokens, " if soft else "")
+        + "shorten the inputs or show fewer demonstrations"
     )
 
 
@@ -192,14 +213,18 @@ def rehearsal(
     all_logits: bool = False,
 ) -> Rehearsal:
     """How batches of this training are foretold: of a processor, with the process that it takes."""
-    return partial(
-        foretell,
-        model.config,
-        method,
-        autocast=precision == "bf16",
-        all_logits=all_logits,
-        process=None if torch.cuda.is_available() else beside,
-    )
+
+    def rehearse(batch: Batch, other: TrainingMethod | None = None) -> Forecast:
+        return foretell(
+            model.config,
+            other or method,
+            batch,
+            autocast=precision == "bf16",
+            all_logits=all_logits,
+            process=None if torch.cuda.is_available() else beside,
+        )
+
+    return rehearse
 
 
 def foretold(rehearse: Rehearsal, batch: dict[str, Any], job: TrainingJob) -> Forecast | None:
@@ -216,7 +241,10 @@ def foretold(rehearse: Rehearsal, batch: dict[str, Any], job: TrainingJob) -> Fo
 
 
 def refuse_what_cannot_fit(
-    forecast: Forecast, rehearse: Rehearsal, model: Any, job: TrainingJob
+    forecast: Forecast,
+    rehearse: Rehearsal,
+    model: Any,
+    job: TrainingJob,
 ) -> None:
     """Raises TrainingError where there is less memory than foretold, and says what would fit."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -235,10 +263,24 @@ def refuse_what_cannot_fit(
         if fits is None
         else f"with batch_size={fits.batch.rows} it needs {in_words(fits.peak)}"
     )
+    spared = _spared(room, forecast.batch, rehearse, job)
+    if spared is not None:
+        also = (
+            "" if spared.batch.rows == forecast.batch.rows else f", batch_size={spared.batch.rows}"
+        )
+        remedy = f"with checkpointing=yes{also} it needs {in_words(spared.peak)}" + (
+            "" if fits is None else f", or {remedy}"
+        )
     raise TrainingError(
         f"{job.method}: an update needs {in_words(forecast.peak)} of memory, and there are "
         f"{in_words(room)}; {remedy}"
     )
+
+
+def _spared(room: int, batch: Batch, rehearse: Rehearsal, job: TrainingJob) -> Forecast | None:
+    """The same training with activations computed again, where it then fits."""
+    other = recomputing(build_method(job.method))
+    return None if other is None else within(room, batch, partial(rehearse, other=other))
 
 
 def _shape(batch: dict[str, Any], job: TrainingJob) -> Batch:

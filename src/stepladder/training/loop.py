@@ -116,12 +116,18 @@ class StepladderTrainer(Trainer):
         self._load_from_checkpoint(self.state.best_model_checkpoint)
 
     def _hold(self, value: float, what: str) -> None:
-        if not math.isfinite(value):
-            raise TrainingError(
-                f"the {what} became {value} at update {self.state.global_step + 1} of "
-                f"{self.state.max_steps}; lower lr (now {self.args.learning_rate:g}); the last "
-                "checkpoint before it is kept"
-            )
+        if math.isfinite(value):
+            return
+        remedy = (
+            f"lower lr (now {self.args.learning_rate:g}); the last checkpoint before it is kept"
+            if self.state.global_step
+            else "nothing was changed by then, so the model itself cannot read these rows in "
+            "numbers; take another one"
+        )
+        raise TrainingError(
+            f"the {what} became {value} at update {self.state.global_step + 1} of "
+            f"{self.state.max_steps}; {remedy}"
+        )
 
 
 class Reports(TrainerCallback):

@@ -9,13 +9,14 @@ of the first. The parameters of the others have the rate that their method names
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from stepladder import registry
 from stepladder.checkpoints import BESIDE
 from stepladder.contracts import BeginsFromText, TrainingMethod
+from stepladder.errors import StepladderError
 from stepladder.records import FitSettings
 from stepladder.training.rates import Share
 
@@ -37,6 +38,10 @@ class Together:
     def bits(self) -> int | None:
         """Of the base's weights, where a method wants them quantised."""
         return next((bits for m in self.methods if (bits := getattr(m, "bits", None))), None)
+
+    @property
+    def checkpointing(self) -> bool:
+        return any(recomputes(method) for method in self.methods)
 
     def fit_settings(self) -> FitSettings:
         fit: FitSettings = self.methods[0].fit_settings()
@@ -95,6 +100,36 @@ def _parameters(model: Any, share: Share) -> list[Any]:
 def virtual_tokens(method: TrainingMethod) -> int:
     """Tokens of a soft prompt that a method puts before every prompt; 0 for most."""
     return int(getattr(method, "virtual_tokens", 0))
+
+
+def recomputes(method: TrainingMethod) -> bool:
+    """Whether activations are computed again instead of kept."""
+    return bool(getattr(method, "checkpointing", False))
+
+
+def recomputing(method: TrainingMethod) -> TrainingMethod | None:
+    """The same with activations computed again; None where it has them so, or cannot."""
+    parts = method.methods if isinstance(method, Together) else (method,)
+    if recomputes(method):
+        return None
+    told: Any = tuple(with_settings(part, checkpointing=True) for part in parts)
+    if None in told:
+        return None
+    found: TrainingMethod = Together(told) if isinstance(method, Together) else told[0]
+    return found
+
+
+def with_settings(method: TrainingMethod, **settings: Any) -> TrainingMethod | None:
+    """One method with other settings; None where it has no such, has them so already, or refuses
+    them beside its own."""
+    if not all(hasattr(method, name) for name in settings) or isinstance(method, Together):
+        return None
+    changing: Any = method
+    try:
+        changed: TrainingMethod = replace(changing, **settings)
+    except (StepladderError, TypeError):
+        return None
+    return None if changed == method else changed
 
 
 def build_method(text: str) -> TrainingMethod:
