@@ -15,9 +15,9 @@ from rich.console import Console
 
 from stepladder.records import Cost
 from stepladder.report import as_json, print_table, render_html, units, write_json
-from stepladder.report.costs import known_cost, money
+from stepladder.report.costs import against_full, known_cost, money
 from stepladder.report.differences import compare
-from stepladder.study.summary import ShownAnswer, ShownItem, Summary
+from stepladder.study.summary import RungSummary, ShownAnswer, ShownItem, Summary
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,26 @@ def test_money_by_the_hour_and_by_the_token() -> None:
     assert money(replace(cost, build_seconds=0.0), 10_000, by_token) == pytest.approx(5.0 + 2.0)
     assert money(cost, 10_000, {"per_hour": 2.0, **by_token}) == pytest.approx(1.0 + 7.0)
     assert money(Cost(build_seconds=None), 10_000, {"per_hour": 2.0}) is None
+
+
+def test_full_tuning_is_held_against_what_trains_a_part() -> None:
+    def one(name: str, peak: int | None, foretold: int | None, *more: str) -> RungSummary:
+        cost = Cost(
+            build_seconds=1.0, peak_memory=peak, foretold_memory=foretold, trainable=4117344
+        )
+        return replace(summaries.rung(name, 0.3, cost), methods=(name, *more))
+
+    lora, soft = one("lora", 80 << 20, 100 << 20), one("prompt-tuning(20)", 50 << 20, None)
+    shown, joint = one("few-shot(2)", 10, 10, "lora"), one("full + lora", 9, 9, "lora")
+    full = one("full(epochs=2)", 200 << 20, 220 << 20)
+    base = summaries.undecided()
+    assert against_full(replace(base, rungs=(lora, soft, shown, joint, full))) == (
+        "Training all 4.12 M weights, full(epochs=2), took 200 MiB of memory: 2.50 times what lora "
+        "took (foretold 2.20), 4.00 times what prompt-tuning(20) took.",
+    )
+    assert "2.50 times what lora took" in render_html(replace(base, rungs=(full, lora)))
+    for rungs in ((lora, soft), (full, shown), (one("full", None, 9), lora)):
+        assert against_full(replace(base, rungs=rungs)) == ()
 
 
 def test_differences_are_the_words_that_the_reference_lacks() -> None:

@@ -9,11 +9,13 @@ always charged by the hour. A part that cannot be known makes the sum unknown.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from stepladder.records import Cost, Json
+from stepladder.report import units
+from stepladder.study.summary import RungSummary, Summary
 
 
 def known_cost(cost: Cost) -> Json:
@@ -41,6 +43,41 @@ def money(cost: Cost, requests: int, prices: Mapping[str, Any]) -> float | None:
         parts.append(_product(per_hour, cost.seconds, requests / 3600))
     known = [part for part in parts if part is not None]
     return sum(known) if len(known) == len(parts) else None
+
+
+def against_full(summary: Summary) -> tuple[str, ...]:
+    """Of each model, how much more memory training all of it took than training a part on the same
+    prompts; nothing where one of them was not measured."""
+    return tuple(line for model in summary.models for line in _of_model(model, summary))
+
+
+def _of_model(model: str, summary: Summary) -> Iterator[str]:
+    rungs = [rung for rung in summary.rungs if rung.model == model and rung.cost.peak_memory]
+    whole = next((rung for rung in rungs if _trained(rung) == ["full"]), None)
+    parts = [rung for rung in rungs if _trained(rung) in (["lora"], ["prompt-tuning"])]
+    if whole is None or not parts:
+        return
+    said = []
+    for part in parts:
+        measured = units.part(_ratio(whole.cost.peak_memory, part.cost.peak_memory))
+        foretold = _ratio(whole.cost.foretold_memory, part.cost.foretold_memory)
+        told = "" if foretold is None else f" (foretold {units.part(foretold)})"
+        said.append(f"{measured} times what {units.legible(part.name)} took{told}")
+    yield (
+        f"Training all {units.count(whole.cost.trainable)} weights, {units.legible(whole.name)}, "
+        f"took {units.size(whole.cost.peak_memory)} of memory: {', '.join(said)}."
+    )
+
+
+def _trained(rung: RungSummary) -> list[str]:
+    """What a rung of one method trains; more than one method make other prompts, or one training
+    of several parts."""
+    names = [method.partition("(")[0].strip() for method in rung.methods]
+    return names if len(names) == 1 else []
+
+
+def _ratio(more: int | None, less: int | None) -> float | None:
+    return more / less if more and less else None
 
 
 def _product(price: float | None, amount: float | None, scale: float) -> float | None:

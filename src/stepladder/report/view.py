@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from stepladder.records import Score
 from stepladder.report import units
-from stepladder.report.costs import known_cost, money
+from stepladder.report.costs import against_full, known_cost, money
 from stepladder.report.evidence import EvidenceView, look_at
 from stepladder.report.forgetting import ForgettingView, look_at_guards
 from stepladder.report.seeds import SpreadView, look_at_seeds
@@ -116,6 +116,8 @@ class View:
     guarded: bool
     """Whether any rung was held against guards."""
     priced: bool
+    memory: tuple[str, ...]
+    """How much more training all weights takes than training a part, a sentence a model."""
     race: tuple[str, ...]
     """How the rungs left the race, a sentence each, and what that saved."""
     spread: SpreadView | None
@@ -145,6 +147,7 @@ def look(summary: Summary) -> View:
         bounded=any(row.bounds != units.DASH for row in rows),
         guarded=any(row.forgetting is not None for row in rows),
         priced=bool(summary.prices),
+        memory=against_full(summary),
         race=_race(summary),
         spread=look_at_seeds(summary),
     )
