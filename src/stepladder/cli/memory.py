@@ -163,7 +163,7 @@ def _otherwise(
     ):
         if changed is None:
             continue
-        fits = within(room, batch, lambda shape, changed=changed: foretold(changed, shape))
+        fits = within(room, batch, partial(foretold, changed))
         if fits is not None:
             return setting, fits
     return None

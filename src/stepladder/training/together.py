@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from stepladder import registry
 from stepladder.checkpoints import BESIDE
@@ -115,8 +115,8 @@ def recomputing(method: TrainingMethod) -> TrainingMethod | None:
     told: Any = tuple(with_settings(part, checkpointing=True) for part in parts)
     if None in told:
         return None
-    found: TrainingMethod = Together(told) if isinstance(method, Together) else told[0]
-    return found
+    found: Any = Together(told) if isinstance(method, Together) else told[0]
+    return cast(TrainingMethod, found)
 
 
 def with_settings(method: TrainingMethod, **settings: Any) -> TrainingMethod | None:
