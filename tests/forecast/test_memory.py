@@ -13,7 +13,7 @@ from transformers import LlamaConfig, T5Config
 
 from stepladder.checkpoints.answer_loss import answer_loss, learned
 from stepladder.errors import CheckpointError, RungError
-from stepladder.forecast import Batch, Beside, foretell, read_config, within
+from stepladder.forecast import Batch, Beside, Forecast, foretell, read_config, within
 from stepladder.methods.full import Full
 from stepladder.methods.lora import Lora
 from stepladder.methods.prompt_tuning import PromptTuning
@@ -132,6 +132,17 @@ def test_the_largest_batch_that_fits_is_found() -> None:
     assert found is not None
     assert found.batch.rows == 2
     assert within(foretold(SHAPE._replace(rows=1)).peak - 1, SHAPE, foretold) is None
+
+
+def test_where_weights_alone_are_too_much_no_smaller_batch_is_tried() -> None:
+    tried = []
+
+    def foretold(batch: Batch) -> Forecast:
+        tried.append(batch.rows)
+        return foretell(LLAMA, Full(), batch)
+
+    assert within(foretell(LLAMA, Full(), SHAPE).weights, SHAPE, foretold) is None
+    assert tried == [4]
 
 
 def test_rehearsal_counts_what_a_real_update_holds() -> None:

@@ -256,6 +256,8 @@ def within(room: int, batch: Batch, foretold: Callable[[Batch], Forecast]) -> Fo
         forecast = foretold(batch._replace(rows=rows))
         if forecast.peak <= room:
             return forecast
+        if forecast.weights + forecast.optimiser > room:
+            return None  # whatever the rows
         rows //= 2
     return None
 
