@@ -47,6 +47,25 @@ def test_the_cheapest_rung_that_reaches_the_target_wins_and_costlier_ones_are_le
     assert f"({one.n} of 120 items)" in summary.verdict.sentence
 
 
+@pytest.mark.parametrize(("at_least", "compared"), [(0.8, False), (None, True)])
+def test_costs_are_compared_of_rungs_that_are_a_choice(
+    make_task: Make,
+    checkpoint: Checkpoint,
+    open_fake: Callable,
+    tmp_path: Path,
+    at_least: float | None,
+    compared: bool,
+) -> None:
+    """A rung that is shown to miss the target is none, however little it costs."""
+    target = {"metric": "exact_match(case=yes)", "at_least": at_least}
+    task = make_task(**({"target": target} if at_least else {}))
+    study = Study(task, [checkpoint], ["zero-shot", "one-shot"], ledger=tmp_path / "l.db")
+    crossover = study.climb(open_engine=open_fake).crossover
+    assert (crossover is not None) is compared
+    if crossover is not None:
+        assert {crossover.first, crossover.second} == {"zero-shot", "one-shot"}
+
+
 def test_that_rungs_are_left_out_is_said_only_where_some_are(
     make_task: Make, checkpoint: Checkpoint, open_fake: Callable, tmp_path: Path
 ) -> None:

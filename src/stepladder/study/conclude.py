@@ -72,7 +72,7 @@ def conclude(outcome: Outcome, ledger: Ledger, log: StudyLog) -> Summary:
         _table(outcome, verdict, bounds, log, nli),
         comparisons=comparisons(measured, metric, task.seed, outcome.grader.extent),
         items=_items(outcome),
-        crossover=_crossover(outcome, metric),
+        crossover=_crossover(outcome, metric, bounds),
         provenance=_provenance(outcome, test, ledger.decided(test), days),
     )
     log.append("summary", summary.as_json())
@@ -89,7 +89,7 @@ def _nli_name(outcome: Outcome) -> str | None:
 def _table(
     outcome: Outcome,
     verdict: Verdict,
-    bounds: Mapping[str, tuple[float | None, float | None]],
+    bounds: _Bounds,
     log: StudyLog,
     nli: Entailment | None = None,
 ) -> Summary:
@@ -148,9 +148,11 @@ class Draft:
         self._next = now + max(DRAFT_SECONDS, DRAFT_SHARE * (now - begun))
 
 
-def _decide(
-    outcome: Outcome, metric: Metric
-) -> tuple[Verdict, Mapping[str, tuple[float | None, float | None]]]:
+_Bounds = Mapping[str, tuple[float | None, float | None]]
+"""By rung, between which its score lies."""
+
+
+def _decide(outcome: Outcome, metric: Metric) -> tuple[Verdict, _Bounds]:
     task = outcome.plan.task
     measured = [g.measured for g in outcome.graded if g.measured is not None]
     if not measured:
@@ -201,7 +203,7 @@ def _notes(outcome: Outcome) -> list[str]:
 def _row(
     graded: Graded,
     outcome: Outcome,
-    bounds: Mapping[str, tuple[float | None, float | None]],
+    bounds: _Bounds,
 ) -> RungSummary:
     climbed = graded.climbed
     planned = climbed.planned
@@ -257,14 +259,17 @@ def _items(outcome: Outcome) -> tuple[ShownItem, ...]:
     return tuple(items)
 
 
-def _crossover(outcome: Outcome, metric: Metric) -> Crossover | None:
+def _crossover(outcome: Outcome, metric: Metric, bounds: _Bounds) -> Crossover | None:
     """Between the two best rungs of known cost (by the items that all rungs answered): from which
-    traffic on the other one is cheaper."""
+    traffic on the other one is cheaper. A rung that is shown to miss the target is no choice."""
     sign = 1 if metric.better == "higher" else -1
+    target = outcome.plan.task.target
     measured = [
         (g, g.measured)
         for g in outcome.graded
-        if g.measured is not None and g.measured.refused is None
+        if g.measured is not None
+        and g.measured.refused is None
+        and not (target and _misses(bounds[g.climbed.planned.name], target.value, sign))
     ]
     common = min((len(m.statistics) for _, m in measured), default=0)
     known = []
@@ -294,6 +299,12 @@ def _crossover(outcome: Outcome, metric: Metric) -> Crossover | None:
             f"{other} beyond."
         )
     return Crossover(one, other, requests, sentence)
+
+
+def _misses(bounds: tuple[float | None, float | None], target: float, sign: int) -> bool:
+    """Whether even the better of its bounds does."""
+    best = bounds[1 if sign > 0 else 0]
+    return best is not None and sign * best < sign * target
 
 
 def _task(task: Task) -> Json:
