@@ -263,13 +263,13 @@ def _crossover(outcome: Outcome, metric: Metric, bounds: _Bounds) -> Crossover |
     """Between the two best rungs of known cost (by the items that all rungs answered): from which
     traffic on the other one is cheaper. A rung that is shown to miss the target is no choice."""
     sign = 1 if metric.better == "higher" else -1
-    target = outcome.plan.task.target
+    line = target.value if (target := outcome.plan.task.target) else None
     measured = [
         (g, g.measured)
         for g in outcome.graded
         if g.measured is not None
         and g.measured.refused is None
-        and not (target and _misses(bounds[g.climbed.planned.name], target.value, sign))
+        and not _misses(bounds[g.climbed.planned.name], line, sign)
     ]
     common = min((len(m.statistics) for _, m in measured), default=0)
     known = []
@@ -301,10 +301,10 @@ def _crossover(outcome: Outcome, metric: Metric, bounds: _Bounds) -> Crossover |
     return Crossover(one, other, requests, sentence)
 
 
-def _misses(bounds: tuple[float | None, float | None], target: float, sign: int) -> bool:
-    """Whether even the better of its bounds does."""
+def _misses(bounds: tuple[float | None, float | None], line: float | None, sign: int) -> bool:
+    """Whether there is a line that even the better of these bounds does not reach."""
     best = bounds[1 if sign > 0 else 0]
-    return best is not None and sign * best < sign * target
+    return best is not None and line is not None and sign * best < sign * line
 
 
 def _task(task: Task) -> Json:
