@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from stepladder.checkpoints import resolve
+from stepladder.engines.fake import FakeEngine
 from stepladder.errors import RungError, TaskError
 from stepladder.ledger import Ledger
 from stepladder.records import Checkpoint
 from stepladder.report.grid import draw, render_grid
+from stepladder.report.labels import Box
 from stepladder.study.grid import Cell, GridFound, GridPlan, Worth, plan_grid, read_grid, same_as
 from stepladder.tasks import Task
 
@@ -98,12 +102,52 @@ def test_lines_of_equal_quality_run_between_the_cells() -> None:
     picture = draw(found, 760, 420)
     assert picture is not None
     left, right = (tick.at for tick in picture.x_ticks)
-    levels = {float(c.text): c.x for c in picture.contours}
+    levels = {float(c.value.text): c.value.x for c in picture.contours}
     for level, x in levels.items():  # quality is straight across, whatever the demonstrations
         if 0 < level < 100:
             assert x == pytest.approx(left + (right - left) * level / 100, abs=0.2)
     assert len(levels) >= 3
-    assert {c.path.count("M") for c in picture.contours if 0 < float(c.text) < 100} == {2}
+    assert {c.path.count("M") for c in picture.contours} == {2}
+
+
+@pytest.mark.parametrize(("size", "allowed"), [((760, 420), 0), ((340, 340), 1)])
+def test_lines_run_beside_values_and_no_value_covers_another(
+    size: tuple[float, float], allowed: int
+) -> None:
+    values = ((42, 58, 71, 80), (55, 52, 63, 74), (61, 66, 78, 72))
+    found = cells(
+        {
+            (rows, k): float(value)
+            for k, line in zip((0, 1, 4), values, strict=True)
+            for rows, value in zip((0, 32, 128, 400), line, strict=True)
+        }
+    )
+    picture = draw(found, *size)
+    assert picture is not None and len(picture.contours) >= 3
+    boxes = [spot.value.box for spot in picture.spots]
+    crossed = set()  # on a narrow page a dot may have lines on all its sides
+    for contour in picture.contours:
+        for piece in contour.path.split("M")[1:]:
+            (x1, y1), (x2, y2) = (map(float, end.split()) for end in piece.split("L"))
+            for share in np.linspace(0, 1, 40):
+                x, y = x1 + (x2 - x1) * share, y1 + (y2 - y1) * share
+                crossed |= {box for box in boxes if box.overlaps(Box(x, y, x, y))}
+    assert len(crossed) <= allowed
+    boxes += [contour.value.box for contour in picture.contours]
+    boxes += [Box(s.x - 4, s.y - 4, s.x + 4, s.y + 4) for s in picture.spots]
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+    bounds = picture.plot._replace(right=picture.width)
+    assert all(box.inside(bounds) for box in boxes)
+
+
+def test_a_quality_that_is_met_twice_is_written_on_both_lines() -> None:
+    peak = {(0, 0): 0.0, (15, 0): 100.0, (255, 0): 0.0}
+    picture = draw(cells({(rows, k): v for (rows, _), v in peak.items() for k in (0, 3)}), 760, 420)
+    assert picture is not None
+    middle = picture.x_ticks[1].at
+    sides = sorted((c.value.text, c.value.x < middle) for c in picture.contours)
+    levels = ("20", "40", "60", "80")
+    assert sides == sorted((level, left) for level in levels for left in (True, False))
 
 
 @pytest.mark.parametrize(
@@ -140,7 +184,8 @@ def test_the_answer_in_sentences() -> None:
     [
         ({"method": "few-shot(2)"}, RungError, "is no training alone"),
         ({"method": "few-shot(2) + lora"}, RungError, "is no training alone"),
-        ({"rows": (500,)}, RungError, "numbers of 0 or more"),
+        ({"rows": (500, 9999)}, RungError, "500 and 9,999 rows are more than the 20 "),
+        ({"rows": ()}, RungError, "numbers of 0 or more"),
         ({"shots": (-1,)}, RungError, "numbers of 0 or more"),
         ({"seeds": 0}, RungError, "seeds is 0"),
         ({"shots": (99,), "rows": (0,)}, RungError, "needs 99 training rows"),
@@ -169,3 +214,36 @@ def test_a_task_without_training_rows_is_refused(checkpoint: Checkpoint, tmp_pat
 def test_where_all_items_are_right_nothing_more_is_claimed() -> None:
     said = Worth(63, 3, 63.0, 63.0, 63.0, 63, alike=True).sentence
     assert said.endswith("are worth about 63 rows and none (the items tell no more).")
+
+
+def test_numbers_beyond_all_rows_are_said_to_be_left_out(plan: GridPlan) -> None:
+    found = read_grid(plan)
+    beyond = "500 rows are more than the 12 training rows of 't'"
+    said = f"{beyond}, and are left out; tried are 0 and 12"
+    assert found.notes == (said,)
+    assert said in html.unescape(render_grid(found))
+    assert json.loads(json.dumps(found.as_json()))["notes"] == [said]
+
+
+def test_where_no_rows_are_trained_on_nothing_is_said_in_rows(
+    make_task: Callable[..., Task],
+    checkpoint: Checkpoint,
+    open_fake: Callable[[Checkpoint], FakeEngine],
+    tmp_path: Path,
+) -> None:
+    plan = plan_grid(
+        make_task(), checkpoint, rows=(0, 9999), shots=(0, 2), seeds=1, ledger=tmp_path / "l.db"
+    )
+    assert plan.notes[0].endswith("and are left out; tried are 0 (all is 20)")
+    for study in plan.studies:
+        study.climb(open_engine=open_fake)
+    found = read_grid(plan)
+    assert found.worths == ()
+    assert found.sentences[1:] == (
+        "What demonstrations are worth in rows is not known: no rows were tried.",
+    )
+
+
+def test_a_single_row_is_no_plural() -> None:
+    said = Worth(0, 3, 1.2, 0.0, 3.0, 63).sentence
+    assert "are worth about 1 row and none (95 % interval 0 to 3)" in said

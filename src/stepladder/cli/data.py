@@ -62,6 +62,8 @@ def data(
     )
     page = html or Path("runs") / loaded.name / "data.html"
     refuse_unwritable(page, json)
+    for note in plan.notes:
+        typer.echo(note, err=True)
     for number, study in enumerate(plan.studies, 1):
         typer.echo(f"{number} of {len(plan.studies)}: {study.name}", err=True)
         climbed(study)

@@ -38,6 +38,7 @@ from stepladder.records import Example, Json, Model
 from stepladder.statistics import Interval, confidence_interval
 from stepladder.statistics.units import units
 from stepladder.study.study import Study
+from stepladder.study.wording import listed
 from stepladder.tasks import Task
 from stepladder.tasks.knowledge import counted
 
@@ -80,11 +81,12 @@ class Worth:
     @property
     def sentence(self) -> str:
         head = f"{counted(self.rows, 'row')} and {counted(self.k, 'demonstration')} are worth"
-        value = self._said(self.same_as)
-        low, high = self._said(self.low), self._said(self.high)
         about = "" if self.same_as is None else "about "
+        value = self._said(self.same_as)
+        rows = "row" if value == "1" else "rows"
+        low, high = self._said(self.low), self._said(self.high)
         spread = "the items tell no more" if self.alike else f"95 % interval {low} to {high}"
-        return f"{head} {about}{value} rows and none ({spread})."
+        return f"{head} {about}{value} {rows} and none ({spread})."
 
     def _said(self, rows: float | None) -> str:
         return f"more than {self.most:,}" if rows is None else f"{rows:,.0f}"
@@ -106,7 +108,10 @@ class GridFound:
     """Demonstrations are held apart from what is trained on."""
     cells: tuple[Cell, ...]
     worths: tuple[Worth, ...]
-    """Of every cell with demonstrations and a value."""
+    """Of every cell with demonstrations and a value, where rows were trained on to hold it
+    against."""
+    notes: tuple[str, ...] = ()
+    """What was asked for and left out."""
 
     @property
     def rows(self) -> tuple[int, ...]:
@@ -132,6 +137,8 @@ class GridFound:
             f"{counted(best.rows, 'row')} and {counted(best.k, 'demonstration')} do best: "
             f"{self.deciding} {best.mean:.1f}."
         ]
+        if self.rows == (0,) and self.shots[-1]:
+            lines.append("What demonstrations are worth in rows is not known: no rows were tried.")
         most = max((worth.k for worth in self.worths), default=0)
         return (*lines, *(worth.sentence for worth in self.worths if worth.k == most))
 
@@ -162,6 +169,8 @@ class GridPlan:
     studies: tuple[Study, ...]
     places: tuple[_Place, ...]
     ledger: str | Path
+    notes: tuple[str, ...] = ()
+    """What was asked for and left out."""
 
 
 def plan_grid(
@@ -176,7 +185,7 @@ def plan_grid(
     ledger: str | Path = DEFAULT_LEDGER,
 ) -> GridPlan:
     """The studies of all cells; None among `rows` stands for all, and numbers beyond all are left
-    out. Raises StepladderError for what no cell can be."""
+    out, which a note says. Raises StepladderError for what no cell can be."""
     if not task.train:
         raise TaskError(f"task '{task.name}' has no training rows to make a grid of")
     if seeds < 1:
@@ -186,6 +195,7 @@ def plan_grid(
         raise RungError(f"'{method}' is no training alone; give one such as lora or full")
     most = len(task.train)
     wanted = sorted({most if n is None else n for n in rows if n is None or n <= most})
+    notes = _left_out(task, rows, wanted)
     counts = sorted(set(shots))
     if not wanted or wanted[0] < 0 or not counts or counts[0] < 0:
         raise RungError("rows and shots are numbers of 0 or more; give some, such as 0,32,all")
@@ -199,7 +209,7 @@ def plan_grid(
             study = Study(part, [model], list(rungs.values()), go_on=True, ledger=ledger)
             studies.append(study)
             places += [_Place(n, k, seed, study.name, parse_rung(r).name) for k, r in rungs.items()]
-    return GridPlan(task, model, method, seeds, apart, tuple(studies), tuple(places), ledger)
+    return GridPlan(task, model, method, seeds, apart, tuple(studies), tuple(places), ledger, notes)
 
 
 def read_grid(plan: GridPlan) -> GridFound:
@@ -225,7 +235,7 @@ def read_grid(plan: GridPlan) -> GridFound:
     alone = [place for place, (_, k) in enumerate(names) if k == 0]
     trained = np.array([names[place][0] for place in alone])
     for place, (rows, k) in enumerate(names):
-        if k == 0 or not alone or np.isnan(whole[[*alone, place]]).any():
+        if k == 0 or most == 0 or not alone or np.isnan(whole[[*alone, place]]).any():
             continue
 
         def worth(means: Floats, place: int = place) -> float:
@@ -246,6 +256,7 @@ def read_grid(plan: GridPlan) -> GridFound:
         apart=plan.apart,
         cells=tuple(cells),
         worths=tuple(worths),
+        notes=plan.notes,
     )
 
 
@@ -334,6 +345,21 @@ def _statistics(
                 if event.payload["rung"] == place.rung:
                     errors[cell] = event.payload["error"]
     return found, errors
+
+
+def _left_out(task: Task, rows: Sequence[int | None], wanted: Sequence[int]) -> tuple[str, ...]:
+    """The note where more rows were asked for than there are. Raises RungError where nothing else
+    was."""
+    most = len(task.train)
+    beyond = sorted({n for n in rows if n is not None and n > most})
+    if not beyond:
+        return ()
+    numbers, there = (listed([f"{n:,}" for n in some]) for some in (beyond, wanted or [most]))
+    more = f"{numbers} rows are more than the {counted(most, 'training row')} of '{task.name}'"
+    if not wanted:
+        raise RungError(f"{more}; give numbers up to {there}, or all")
+    whole = "" if most in wanted else f" (all is {most:,})"
+    return (f"{more}, and are left out; tried are {there}{whole}",)
 
 
 def _drawn(train: Sequence[Example], n: int, seed: int) -> tuple[Example, ...]:
