@@ -56,8 +56,9 @@ def test_the_fewest_that_reach_the_target(found: ShotsFound) -> None:
 
 def test_what_does_not_fit_the_context_is_told_and_not_drawn(found: ShotsFound) -> None:
     last = found.models[0].shots[-1]
-    assert last.shown < last.k == 4
-    assert f"only {last.shown} fit the context" in render_shots(found)
+    assert last.shown is not None and last.shown < last.k == 4
+    assert {draw.shown for draw in last.draws} == {last.shown}
+    assert f"only {last.shown} of 4 fit the context" in render_shots(found)
     picture = draw(found, 760, 400)
     assert picture is not None
     assert [dot.title.split(",")[1] for dot in picture.lines[0].dots] == [
@@ -125,3 +126,41 @@ def test_impossible_numbers_are_refused(
     with pytest.raises(RungError, match=said):
         plan_shots(make_task(), [checkpoint], ledger=tmp_path / "l.db", **settings)  # type: ignore[arg-type]
     assert not (tmp_path / "l.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ((0, 1, 4), "than every number of demonstrations that was tried, and than none."),
+        ((0,), "at 1,000 requests, costs fewer seconds than no demonstrations."),
+    ],
+)
+def test_a_training_that_is_cheaper_than_asking_as_it_is(
+    counts: tuple[int, ...], said: str
+) -> None:
+    draw = Draw(50.0, 40.0, 60.0, None)
+    shots = tuple(Shots(k, k, (draw,), 10.0, 0.02, 900) for k in counts)
+    model = ModelShots("m", shots, Tuned("lora", draw, 9.0, 0.01))
+    found = ShotsFound("s", "t", "chrf", "higher", None, 1000, 100, (model,))
+    assert found.sentences[-1].endswith(said)
+
+
+def test_what_fits_is_kept_by_draw(
+    make_task: Callable[..., Task], checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    """Demonstrations of different lengths, and room for one of the shorter ones."""
+    splits = {
+        "train": [{"x": " ".join([f"w{i}"] * n), "y": "b"} for i, n in enumerate((1, 40) * 3)],
+        "test": [{"x": "a cat", "y": "b"}],
+    }
+    settings = {"metrics": ["exact_match"], "sampling": {"max_new_tokens": 8}}
+    task = Task.from_rows(splits, name="t", input="x", references="y", **settings)
+    plan = plan_shots(task, [checkpoint], shots=(1,), draws=6, tuned=None, ledger=tmp_path / "l.db")
+    plan.study.climb(open_engine=lambda _: FakeEngine(lambda _: " b", context=26))
+    found = read_shots(plan)
+    (point,) = found.models[0].shots
+    assert {draw.shown for draw in point.draws} == {0, 1}
+    assert point.shown == 0
+    page = render_shots(found)
+    assert "0 to 1 of 1 fit the context" in page
+    assert page.count(", 1 shown") == sum(draw.shown or 0 for draw in point.draws)

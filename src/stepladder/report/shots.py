@@ -197,11 +197,16 @@ class Row(NamedTuple):
 
 
 def _row(shots: Shots) -> Row:
-    fits = shots.shown == shots.k
+    fitted = [draw.shown for draw in shots.draws if draw.shown is not None]
+    varies = len(set(fitted)) > 1
     spread = units.DASH
     if len(shots.values) > 1:
         spread = units.interval(min(shots.values), max(shots.values))
-    intervals = (f"{units.points(d.value)} ({units.interval(d.low, d.high)})" for d in shots.draws)
+    intervals = (
+        f"{units.points(d.value)} ({units.interval(d.low, d.high)})"
+        + (f", {d.shown} shown" if varies and d.shown is not None else "")
+        for d in shots.draws
+    )
     never = units.DASH if shots.tuned_from is None else f"{shots.tuned_from:,}"
     return Row(
         k=str(shots.k),
@@ -211,8 +216,18 @@ def _row(shots: Shots) -> Row:
         tokens=units.mean(shots.tokens),
         seconds=units.seconds(shots.seconds),
         tuned_from=never,
-        note="" if fits else f"only {shots.shown} fit the context",
+        note=_fitting(shots.k, fitted),
     )
+
+
+def _fitting(k: int, fitted: list[int]) -> str:
+    """Where the context is too small for k demonstrations, how many fitted it in the draws."""
+    least, most = min(fitted, default=k), max(fitted, default=k)
+    if least == k:
+        return ""
+    if least < most:
+        return f"{least} to {most} of {k} fit the context"
+    return f"only {most} of {k} {'fits' if most == 1 else 'fit'} the context"
 
 
 def _tuned(tuned: Tuned | None) -> tuple[Row | None, str]:

@@ -41,6 +41,8 @@ class Draw:
     """With `low` the 95 % interval."""
     reaches: bool | None
     """Whether the study's bound shows that it reaches the target; None without a target."""
+    shown: int | None = None
+    """Demonstrations that fitted the context; None of a training, and where it was not built."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,9 @@ class Shots:
     """One number of demonstrations."""
 
     k: int
-    shown: int
-    """Demonstrations that fit the context: k, or fewer in the draw with the longest rows."""
+    shown: int | None
+    """Demonstrations that fitted the context: k, or fewer in the draw with the longest rows; None
+    where no draw was built."""
     draws: tuple[Draw, ...]
     tokens: float | None
     """Of a prompt, mean over requests and draws."""
@@ -229,8 +232,8 @@ def _curve(
         points.append(
             Shots(
                 k=k,
-                shown=min(shown.get(name, 0) for name in names),
-                draws=tuple(_draw(row, summary) for row in found),
+                shown=min((shown[name] for name in names if name in shown), default=None),
+                draws=tuple(_draw(row, summary, shown.get(row.name)) for row in found),
                 tokens=_mean([row.cost.tokens_in for row in found]),
                 seconds=seconds,
                 tuned_from=None if tuned_row is None else _traffic(seconds, tuned_row),
@@ -245,17 +248,17 @@ def _curve(
     )
 
 
-def _draw(row: RungSummary, summary: Summary) -> Draw:
+def _draw(row: RungSummary, summary: Summary, shown: int | None = None) -> Draw:
     score = row.metrics.get(summary.deciding)
     if score is None or score.value is None:
-        return Draw(None, None, None, None if summary.target is None else False)
+        return Draw(None, None, None, None if summary.target is None else False, shown)
     reaches = None
     if summary.target is not None:
         bound = row.lower if score.better == "higher" else row.upper
         beyond = 1 if score.better == "higher" else -1
         reaches = bound is not None and beyond * bound >= beyond * summary.target
     low, high = (None if end is None else end * score.times for end in (score.low, score.high))
-    return Draw(score.value * score.times, low, high, reaches)
+    return Draw(score.value * score.times, low, high, reaches, shown)
 
 
 def _tuned(row: RungSummary, summary: Summary) -> Tuned:
@@ -301,6 +304,10 @@ def _sentences(found: ShotsFound, model: ModelShots) -> list[str]:
     return lines
 
 
+def _so_many(k: int) -> str:
+    return counted(k, "demonstration") if k else "no demonstrations"
+
+
 def _demonstrations(k: int) -> str:
     return f"{counted(k, 'demonstration')} {'does' if k == 1 else 'do'}"
 
@@ -316,12 +323,16 @@ def _against(found: ShotsFound, model: ModelShots, tuned: Tuned) -> str:
             break
         cheaper.append(shots)
     if cheaper:
-        return (
-            f"{head}, at {found.requests:,} requests, costs fewer seconds than "
-            f"{counted(cheaper[-1].k, 'demonstration')} or more."
-        )
+        least = cheaper[-1].k
+        if least > 0:
+            than = f"{counted(least, 'demonstration')} or more"
+        elif len(cheaper) > 1:
+            than = "every number of demonstrations that was tried, and than none"
+        else:
+            than = "no demonstrations"
+        return f"{head}, at {found.requests:,} requests, costs fewer seconds than {than}."
     traffic = model.shots[-1].tuned_from
-    most = counted(model.shots[-1].k, "demonstration")
+    most = _so_many(model.shots[-1].k)
     if traffic is None:
         return f"{head} costs no fewer seconds a request than {most}."
     return f"{head} costs fewer seconds than {most} from {traffic:,} requests on."
