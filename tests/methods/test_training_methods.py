@@ -161,6 +161,8 @@ def test_replay_is_its_share_of_the_mixture_and_takes_no_row_twice(name, base):
     assert len(added) / len(mixed.train) == 0.2
     assert added == tuple((row.prompt, row.answer) for row in other(5))
     assert mixed.mixture == {"songs": 2, "letters": 3}
+    assert plain.ids == tuple(row.id for row in ROWS)
+    assert mixed.ids == (*plain.ids, "songs", "letters", "letters", "songs", "letters")
     assert plain.mixture == {}
     assert mixed.fit == plain.fit  # as many passes over the task's own rows
     assert mixed.recipe() != plain.recipe()

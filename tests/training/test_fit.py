@@ -299,9 +299,40 @@ def test_a_loss_that_is_no_number_ends_the_training_and_keeps_the_checkpoint(
         return loss * float("nan") if self.state.global_step == 6 else loss
 
     monkeypatch.setattr(StepladderTrainer, "compute_loss", spoilt)
-    with pytest.raises(TrainingError, match="loss became nan at update 7 of 15; lower lr"):
+    with pytest.raises(TrainingError, match="loss became nan at update 7 of 15, on .*; lower lr"):
         train(make_job(), tmp_path)
     assert WorkFolder(tmp_path).newest_checkpoint().name == "checkpoint-5"
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_loss_that_is_no_number_names_the_rows_of_its_batch(
+    make_job, train, tmp_path, monkeypatch, named
+):
+    from stepladder.training.loop import StepladderTrainer
+
+    long = (Prompt("zq" * 200, (), joint=" "), "cat")  # left out, so that places differ
+    rows = (long, *make_job().train)
+    names = [f"r{i}" if named else str(i + 1) for i in range(len(rows))]
+    job = make_job(train=rows, batch_size=6, ids=tuple(names) if named else ())
+    tokenizer, called = load_tokenizer(job.checkpoint), {}
+    for name, pair in zip(names, rows, strict=True):
+        found = encode_pair(tokenizer, *pair, encoder_decoder=False)
+        called[(*found.prompt_ids, *found.answer_ids)] = name
+    honest, read = StepladderTrainer.compute_loss, []
+
+    def spoilt(self, model, inputs, *args, **kwargs):
+        loss = honest(self, model, inputs, *args, **kwargs)
+        if not model.training or self.state.global_step != 4:
+            return loss
+        for ids, kept in zip(inputs["input_ids"], inputs["attention_mask"], strict=True):
+            read.append(called[tuple(ids[kept.bool()].tolist())])
+        return loss * float("nan")
+
+    monkeypatch.setattr(StepladderTrainer, "compute_loss", spoilt)
+    with pytest.raises(TrainingError, match="at update 5 of 9, on rows ") as told:
+        train(job, tmp_path)
+    assert len(read) == 6
+    assert f"on rows {', '.join(read[:4])} and 2 more; lower lr" in str(told.value)
 
 
 def test_a_model_without_numbers_is_not_laid_to_the_learning_rate(
@@ -312,7 +343,7 @@ def test_a_model_without_numbers_is_not_laid_to_the_learning_rate(
     monkeypatch.setattr(
         StepladderTrainer, "compute_loss", lambda self, model, *_, **__: nan_of(model)
     )
-    with pytest.raises(TrainingError, match="loss became nan at update 1 of 15; nothing was"):
+    with pytest.raises(TrainingError, match="became nan at update 1 of 15, on .*; nothing was"):
         train(make_job(), tmp_path)
 
 

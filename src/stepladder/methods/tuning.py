@@ -101,7 +101,8 @@ def train(
     if not train:
         raise RungError(f"{name} needs training rows, and the task has none; give data.train")
     check_rows(base, train)
-    pairs = _pairs(base, _learned(base, train))
+    rows = [row for row in _learned(base, train) if base.wanted(row)]
+    pairs = _pairs(base, rows)
     if not pairs:
         raise RungError(f"{name}: all training rows are shown and held apart; show fewer")
     other = others(method, len(pairs), bench.replay)
@@ -116,6 +117,7 @@ def train(
         fit=fit,
         seed=bench.seed,
         mixture=dict(Counter(row.source for row in other)),
+        ids=(*(row.id for row in rows), *(row.source for row in other)),
     )
     if method.lr == AUTO:
         check_search(len(job.dev))

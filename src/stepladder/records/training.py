@@ -51,6 +51,8 @@ class TrainingJob:
     seed: int
     mixture: Mapping[str, int] = field(default_factory=dict)
     """Of `train`, the rows of other data by where they come from; for the log alone."""
+    ids: tuple[str, ...] = ()
+    """What to call the rows of `train`; for messages alone. Without them they are numbered."""
 
     def recipe(self) -> Json:
         """What decides the outcome, besides library versions: its hash is the build's address."""

@@ -110,6 +110,7 @@ def fit(
         eval_dataset=dev.rows or None,
     )
     trainer.spares_logits = way.spares_logits
+    trainer.called = _called(train, job)
     trainer.own_rates = method.own_rates(model) if isinstance(method, Together) else []
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Reports(trainer, reporter, meter))
@@ -286,6 +287,13 @@ def _log(job: TrainingJob, work: WorkFolder, plan: Plan, train: Encoded, dev: En
         "dev_losses": dev_losses,
         **work.settled(),
     }
+
+
+def _called(train: Encoded, job: TrainingJob) -> list[str]:
+    """What to call each row that fits: as the job does, or by its number there."""
+    skipped = set(train.too_long)
+    names = job.ids or [f"{place + 1:,}" for place in range(len(job.train))]
+    return [name for place, name in enumerate(names) if place not in skipped]
 
 
 def _own(train: Encoded, job: TrainingJob) -> Sequence[Row]:

@@ -18,6 +18,9 @@ from stepladder.training.memory import MemoryMeter
 from stepladder.training.progress import Reporter
 from stepladder.training.workfolder import TRAINED
 
+_NAMED = 4
+"""Rows that a message names at most."""
+
 
 class StepladderTrainer(Trainer):
     """Batches by `LengthGroups`, dev's loss a token, and an end at the first loss or gradient
@@ -29,6 +32,8 @@ class StepladderTrainer(Trainer):
     """Whether logits are computed at the learned tokens alone; see `checkpoints.answer_loss`."""
     own_rates: Sequence[tuple[Sequence[torch.nn.Parameter], float]] = ()
     """Parameters with a highest learning rate of their own."""
+    called: Sequence[str] = ()
+    """What to call the training rows in messages."""
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         if self.optimizer is None and self.own_rates:
@@ -66,7 +71,7 @@ class StepladderTrainer(Trainer):
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         metrics = {"eval_loss": self.dev_loss()}
-        self._hold(metrics["eval_loss"], "loss on dev")
+        self._hold(metrics["eval_loss"], "loss on dev", of_update=False)
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(
             self.args, self.state, self.control, metrics
@@ -115,7 +120,18 @@ class StepladderTrainer(Trainer):
         assert self.state.best_model_checkpoint is not None
         self._load_from_checkpoint(self.state.best_model_checkpoint)
 
-    def _hold(self, value: float, what: str) -> None:
+    def _rows_of_update(self) -> str:
+        """The first few that the update at work is made of, as its epoch orders them."""
+        rows: Any = self.train_dataset
+        size = self.args.train_batch_size
+        epoch, place = divmod(self.state.global_step, math.ceil(len(rows) / size))
+        order = self._get_train_sampler()
+        order.set_epoch(epoch)
+        names = [self.called[row] for row in list(order)[place * size :][:size]]
+        more = len(names) - _NAMED
+        return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+    def _hold(self, value: float, what: str, *, of_update: bool = True) -> None:
         if math.isfinite(value):
             return
         remedy = (
@@ -124,9 +140,11 @@ class StepladderTrainer(Trainer):
             else "nothing was changed by then, so the model itself cannot read these rows in "
             "numbers; take another one"
         )
+        done = self.state.global_step
+        when = f"at update {done + 1}" if of_update else f"after update {done}"
+        rows = f", on rows {self._rows_of_update()}" if of_update else ""
         raise TrainingError(
-            f"the {what} became {value} at update {self.state.global_step + 1} of "
-            f"{self.state.max_steps}; {remedy}"
+            f"the {what} became {value} {when} of {self.state.max_steps}{rows}; {remedy}"
         )
 
 

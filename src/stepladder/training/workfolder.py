@@ -190,4 +190,5 @@ def _job_from_json(content: Json) -> TrainingJob:
         fit=FitSettings(**content["fit"]),
         seed=content["seed"],
         mixture=content.get("mixture", {}),
+        ids=tuple(content.get("ids", ())),
     )
