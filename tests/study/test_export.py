@@ -60,9 +60,12 @@ def test_a_trained_prefix_is_held_as_written(ledger: Path, tmp_path: Path) -> No
     assert "AutoPeftModelForCausalLM" in (tmp_path / "out" / "README.md").read_text()
 
 
-def test_merged_weights_stand_alone_and_answer_the_same(ledger: Path, tmp_path: Path) -> None:
+def test_merged_weights_stand_alone_and_answer_the_same(
+    ledger: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     export(ledger, "s", tmp_path / "adapter", LORA)
     found = export(ledger, "s", tmp_path / "merged", LORA, merged=True)
+    assert capfd.readouterr() == ("", "")  # no library's bars
     assert [form.form for form in found.forms] == ["as written"]
     loaded = Adaptation.load(tmp_path / "merged")
     assert not loaded.checkpoint.adapters

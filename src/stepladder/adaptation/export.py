@@ -27,6 +27,7 @@ from stepladder.adaptation.readers import reader_from_json
 from stepladder.checkpoints import (
     BESIDE,
     is_soft_prompt,
+    quiet,
     read_head,
     resolve,
     soft_prompt_folder,
@@ -146,8 +147,9 @@ def _write_weights(checkpoint: Checkpoint, folder: Path, *, merged: bool) -> Non
 
         model, tokenizer = load_model(checkpoint, merged=True)
         take_off(model)
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+        with quiet():
+            model.save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
     for adapter in checkpoint.adapters:
         soft = soft_prompt_folder(adapter.folder)
         if soft is not None:
