@@ -67,3 +67,31 @@ def test_bad_input_is_one_line(
     assert ran.code == 2
     assert said in ran.err
     assert len(ran.err.strip().splitlines()) == 1
+
+
+def test_rows_beyond_the_context_are_forecast_and_said_to_be(
+    run: Callable[..., Ran], tmp_path: Path
+) -> None:
+    LlamaConfig(
+        hidden_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=96,
+        vocab_size=300,
+        max_position_embeddings=256,
+    ).save_pretrained(tmp_path / "short")
+    config, few = str(tmp_path / "short/config.json"), ("--batch", "1", "--gpu", "80GB")
+
+    def said(*more: str) -> str:
+        ran = run("memory", config, *few, *more)
+        assert ran.code == 0, ran.err
+        return " ".join(ran.out.split())
+
+    beyond = "tokens are beyond this model's context of 256 tokens, so no training reads them"
+    assert f"lora, full: rows of 300 {beyond}" in said("--length", "300")
+    assert f"prompt-tuning(400): rows of 432 {beyond}" in said(
+        "--length", "32", "--method", "prompt-tuning(400)"
+    )
+    within = said("--length", "256")
+    assert "beyond" not in within
+    assert "1 row of 256 tokens, 32 of them the answer" in within

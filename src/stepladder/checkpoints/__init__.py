@@ -15,6 +15,7 @@ from stepladder.checkpoints.encoder import encoder_identity, open_encoder
 from stepladder.checkpoints.endpoints import is_address, read_address
 from stepladder.checkpoints.entailment import Entailment, check_entailment, open_entailment
 from stepladder.checkpoints.fingerprints import cache_folder, fingerprint
+from stepladder.checkpoints.folders import context_of
 from stepladder.checkpoints.heads import (
     HeadOnFeatures,
     is_sentence_encoder,
@@ -83,6 +84,7 @@ __all__ = [
     "check_layer",
     "checkpoint_from_json",
     "checkpoint_to_json",
+    "context_of",
     "encode_pair",
     "encode_prompt",
     "encoder_identity",

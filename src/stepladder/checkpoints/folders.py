@@ -68,7 +68,7 @@ def inspect_folder(folder: Path, *, allow_pickle: bool = False) -> Facts:
         encoder_decoder=bool(
             config.get("is_encoder_decoder", config.get("model_type") in _ENCODER_DECODERS)
         ),
-        context=_context(config, settings),
+        context=context_of(config, settings),
     )
     return Facts(capabilities, _parameters(weights))
 
@@ -83,7 +83,7 @@ def inspect_encoder(folder: Path) -> Facts:
         )
     _check_tokenizer(folder)
     own = _optional_json(folder / "sentence_bert_config.json").get("max_seq_length")
-    context = own if isinstance(own, int) else _context(read_json(folder / CONFIG), {})
+    context = own if isinstance(own, int) else context_of(read_json(folder / CONFIG))
     return Facts(Capabilities(context=context), _parameters(weight_files(folder)))
 
 
@@ -240,12 +240,13 @@ def _has_template(folder: Path, settings: Json) -> bool:
     return bool(template)
 
 
-def _context(config: Json, settings: Json) -> int | None:
-    """The smallest limit that configuration and tokenizer name; None where neither does."""
+def context_of(config: Json, settings: Json | None = None) -> int | None:
+    """The smallest limit that configuration and tokenizer (`settings`) name; None where neither
+    does."""
     inner = config.get("text_config")
     places = [config, inner] if isinstance(inner, dict) else [config]
     limits: list[Any] = [place.get(name) for place in places for name in _POSITIONS]
-    limits.append(settings.get("model_max_length"))
+    limits.append((settings or {}).get("model_max_length"))
     sane = [int(n) for n in limits if isinstance(n, int | float) and 0 < n < _NO_LIMIT]
     return min(sane, default=None)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from stepladder.cli.app import app
+from stepladder.tasks.knowledge import counted
 
 if TYPE_CHECKING:
     from stepladder.contracts import TrainingMethod
@@ -80,27 +81,46 @@ def memory(
         forecast = rehearse(shape._replace(prompt=shape.prompt + more))
         found[name] = _Told(forecast)
         if room is not None and forecast.peak > room:
-            fits = within(room, forecast.batch._replace(rows=batch // 2), rehearse)
+            fewer = within(room, forecast.batch._replace(rows=batch // 2), rehearse)
             other = partial(foretell, config, autocast=autocast)
             otherwise = _otherwise(chosen, room, forecast.batch, other)
-            found[name] = _Told(forecast, fits, otherwise, too_large=True)
+            found[name] = _Told(forecast, fewer, otherwise, too_large=True)
     console = Console()
     console.print(_table(found))
     beside = "" if process is None else _beside(process.growth)
     console.print(_footnote(shape, _four(methods), autocast) + beside, highlight=False)
-    if room is not None and gpu is not None:
-        for line in _fits(found, batch, gpu):
-            console.print(line, markup=False, highlight=False)
+    fits = [] if room is None or gpu is None else _fits(found, batch, gpu)
+    for line in (*_beyond(config, found), *fits):
+        console.print(line, markup=False, highlight=False)
 
 
 def _footnote(shape: Batch, four: bool, autocast: bool) -> str:
     """What the table is about; `four`: whether a method keeps its base in 4 bits."""
+    tokens = shape.prompt + shape.answer
     return (
-        f"{shape.rows} rows of {shape.prompt + shape.answer} tokens, {shape.answer} of them the "
-        f"answer; weights in float32{', those of linear layers in 4 bits where asked' * four}"
+        f"{counted(shape.rows, 'row')} of {tokens} tokens, {shape.answer} of them the answer; "
+        f"weights in float32{', those of linear layers in 4 bits where asked' * four}"
         f"{', products in bf16' * autocast}. Gradients come as activations go: the peak is less "
         "than their sum."
     )
+
+
+def _beyond(config: Any, found: dict[str, _Told]) -> Iterator[str]:
+    """Where rows are longer than the model reads; a line for all methods whose rows are alike."""
+    from stepladder.checkpoints import context_of
+
+    context = context_of(config.to_dict())
+    over: dict[int, list[str]] = {}
+    for name, told in found.items():
+        batch = told.asked.batch
+        tokens = batch.prompt + (0 if config.is_encoder_decoder else batch.answer)
+        if context is not None and tokens > context:
+            over.setdefault(tokens, []).append(name)
+    for tokens, names in over.items():
+        yield (
+            f"{', '.join(names)}: rows of {tokens:,} tokens are beyond this model's context of "
+            f"{context:,} tokens, so no training reads them; this is what they would take"
+        )
 
 
 def _beside(growth: int) -> str:
