@@ -62,11 +62,11 @@ def test_verify_says_whole_and_then_what_is_wrong(run: Callable[..., Ran], path:
 def test_pruning_shows_first_and_then_does(run: Callable[..., Ran], path: Path) -> None:
     first = run("ledger", "--forget", "first", "--dry-run", "--json", "out.json")
     assert first.code == 0, first.err
-    assert "would go: 1 studies (1 events), 1 answers and 0 builds" in first.out
+    assert "would go: 1 study (1 event), 1 answer and 0 builds" in first.out
     assert "first" in first.out.split("verdict", 1)[1]
     planned = json.loads(Path("out.json").read_text())["prune"]
     done = run("ledger", "--forget", "first", "--json", "out.json")
-    assert "gone: 1 studies (1 events), 1 answers" in done.out
+    assert "gone: 1 study (1 event), 1 answer" in done.out
     assert json.loads(Path("out.json").read_text())["prune"] == planned
     assert "forgotten studies: 1" in done.out
     assert "gone: 0 studies (0 events), 0 answers" in run("ledger", "--prune").out

@@ -139,4 +139,4 @@ def test_builds_whose_files_were_deleted_are_noted(
         ledger.study("s").keep_build(content_hash(recipe), record)
     found = audited(climbed, shown_how)
     assert found.faults == ()
-    assert any("1 builds have no files" in note for note in found.notes)
+    assert any("no files any more of 1 build:" in note for note in found.notes)

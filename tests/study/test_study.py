@@ -207,7 +207,7 @@ def test_a_file_of_outputs_is_a_rung_of_unknown_cost(
     assert theirs.cost.build_seconds is None
     assert theirs.cut_share is None
     assert theirs.metrics[summary.deciding].value == pytest.approx(119 / 120)
-    assert any("1 rows of the file" in note for note in theirs.notes)
+    assert any("1 row of the file" in note for note in theirs.notes)
     assert "cost" in summary.verdict.sentence + " ".join(summary.verdict.notes)
 
 

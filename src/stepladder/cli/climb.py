@@ -24,6 +24,7 @@ from stepladder.cli.options import (
 )
 from stepladder.cli.outputs import refuse_unwritable
 from stepladder.cli.progress import climbed
+from stepladder.tasks.knowledge import counted
 
 
 @app.command()
@@ -74,7 +75,8 @@ def climb(
         write_json(summary, json)
     work = summary.provenance["work in the last run"]
     typer.echo(
-        f"this run: {work['requests asked']:,} requests, {work['trainings']} trainings, "
+        f"this run: {counted(work['requests asked'], 'request')}, "
+        f"{counted(work['trainings'], 'training')}, "
         f"{work['seconds']:,.0f} s; report: {page}",
         err=True,
     )

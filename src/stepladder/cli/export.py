@@ -9,6 +9,7 @@ import typer
 
 from stepladder.cli.app import app
 from stepladder.cli.options import LedgerUrl
+from stepladder.tasks.knowledge import counted
 
 
 @app.command()
@@ -32,6 +33,7 @@ def export(
 
     row, forms = write(ledger, study, folder, rung, merged=merged)
     for form in forms:
-        typer.echo(f"{form.form}: {form.items} prompts answered as in the study", err=True)
+        asked = counted(form.items, "prompt")
+        typer.echo(f"{form.form}: {asked} answered as in the study", err=True)
     typer.echo(f"{row.name} on {short_name(row.model)} is in {folder}", err=True)
     typer.echo(f'try: stepladder ask {folder} "..."', err=True)

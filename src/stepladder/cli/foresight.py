@@ -88,13 +88,15 @@ def _about(endpoint: Endpoint) -> str:
 
 def _sensitivity(plan: Plan, foresight: Foresight) -> str:
     task, rungs = plan.task, len(plan.rungs)
-    before = f" {foresight.decided} verdicts have been drawn from this test split already."
+    have = "has" if foresight.decided == 1 else "have"
+    drawn = counted(foresight.decided, "verdict")
+    before = f" {drawn} {have} been drawn from this test split already."
     seen = before if foresight.decided else ""
     if foresight.detectable is None:
         return (
             f"{task.deciding} is a corpus measure: what it can tell apart shows in a climb.{seen}"
         )
-    among = f"With {len(task.test):,} test items and {rungs} {'rung' if rungs == 1 else 'rungs'}"
+    among = f"With {counted(len(task.test), 'test item')} and {counted(rungs, 'rung')}"
     if foresight.detectable >= 1:
         return (
             f"{among}, no difference is sure to be shown: give more test items, unless answers "
@@ -121,17 +123,17 @@ def _guards(plan: Plan, foresight: Foresight) -> Iterator[str]:
         least = "nothing" if each.least is None else f"no drop below {each.least:.1f} points"
         allowed = "none is refused" if each.allowed is None else f"allowed {each.allowed:.1f}"
         yield (
-            f"Guard {each.name}: {each.rung}, {each.items:,} items, which can show {least}; "
-            f"{allowed}."
+            f"Guard {each.name}: {each.rung}, {counted(each.items, 'item')}, which can show "
+            f"{least}; {allowed}."
         )
     items = sum(each.items for each in foresight.guards)
     bases = len({planned.checkpoint for planned in rungs})
     base = "the base" if bases == 1 else f"{bases} bases"
-    text = f" and {len(guard.text.pieces):,} pieces of text" if guard.text else ""
-    trainings = f"{len(rungs)} training{'s' * (len(rungs) > 1)}"
+    text = f" and {counted(len(guard.text.pieces), 'piece')} of text" if guard.text else ""
+    trainings = counted(len(rungs), "training")
     yield (
-        f"Guards cost {items:,} requests{text} to {base} once and to each of {trainings}: "
-        f"{items * (bases + len(rungs)):,} requests at most, beside those below."
+        f"Guards cost {counted(items, 'request')}{text} to {base} once and to each of "
+        f"{trainings}: {items * (bases + len(rungs)):,} requests at most, beside those below."
     )
 
 

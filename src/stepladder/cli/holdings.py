@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stepladder.report import units
+from stepladder.tasks.knowledge import counted
 
 if TYPE_CHECKING:
     from stepladder.ledger import Contents, Freed, StudyLine
@@ -63,8 +64,10 @@ def print_freed(freed: Freed, *, dry_run: bool) -> None:
     """What went, or would go."""
     went = "would go" if dry_run else "gone"
     line = (
-        f"{went}: {freed.studies:,} studies ({freed.events:,} events), {freed.answers:,} answers "
-        f"and {freed.builds:,} builds ({units.size(freed.row_bytes)}), {freed.folders:,} folders "
+        f"{went}: {counted(freed.studies, 'study', 'studies')} ({counted(freed.events, 'event')}), "
+        f"{counted(freed.answers, 'answer')} "
+        f"and {counted(freed.builds, 'build')} ({units.size(freed.row_bytes)}), "
+        f"{counted(freed.folders, 'folder')} "
         f"({units.size(freed.folder_bytes)})"
     )
     console = Console()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from stepladder.report import units
 from stepladder.study.forgetting import Forgetting, GuardDrop, TextRise
 from stepladder.study.losses import BITS, POINTS, LossWords
+from stepladder.tasks.knowledge import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,5 +117,5 @@ def _text(text: TextRise) -> GuardLine:
         interval=change_between(text.low, text.high, BITS),
         bound=units.DASH,
         allowed=units.DASH,
-        n=f"{text.pieces:,} pieces",
+        n=counted(text.pieces, "piece"),
     )

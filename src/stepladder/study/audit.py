@@ -26,6 +26,7 @@ from stepladder.engines.opening import open_engine as usual_engine
 from stepladder.errors import CheckpointError, EngineError
 from stepladder.ledger import KeptAnswer, Ledger
 from stepladder.records import Checkpoint, Completion, Endpoint, Json, prompt_from_json
+from stepladder.tasks.knowledge import counted
 
 OpenEngine = Callable[[Checkpoint], Engine]
 _COMPARED = ("text", "tokens", "tokens_in", "finish")
@@ -53,7 +54,7 @@ def audit(
     faults, checked, notes = list(sound.faults), dict(sound.checked), list[str]()
     older = sum(sound.unchecked.values())
     if older:
-        notes.append(f"{older:,} rows of an older Stepladder have no digest to hold them to")
+        notes.append(f"no digest to hold {counted(older, 'row')} of an older Stepladder to")
     if not faults:  # else nothing that is read from it means anything
         _hash_builds(ledger, faults, notes, checked)
         again = _Again(ledger, open_engine or partial(usual_engine, dtype="float32"))
@@ -77,7 +78,7 @@ def _hash_builds(
         if _hash(folder) != payload["fingerprint"]:
             faults.append(f"build {key}: the files in {folder} are not those that were trained")
     if gone:
-        notes.append(f"{gone:,} builds have no files any more; they are trained anew when needed")
+        notes.append(f"no files any more of {counted(gone, 'build')}: trained anew when needed")
 
 
 def _hash(folder: Path) -> str | None:
@@ -104,8 +105,8 @@ class _Again:
         drawn = set(random.Random(seed).sample(able, min(sample, len(able))))
         if len(drawn) < sample:
             self.notes.append(
-                f"{len(able):,} answers can be asked again: greedy ones in float32, of models "
-                "whose files are where they were, unchanged"
+                f"{counted(len(able), 'answer')} can be asked again: greedy ones in float32, of "
+                "models whose files are where they were, unchanged"
             )
         by_engine: dict[str, list[KeptAnswer]] = {}
         for answer in self._ledger.answers():
@@ -161,7 +162,8 @@ class _Again:
             engine.close()
         if ties:
             self.notes.append(
-                f"{ties:,} answers of {model.name} differ where two tokens all but tied: they may"
+                f"{counted(ties, 'answer')} of {model.name} came out otherwise where two tokens "
+                "all but tied, as they may"
             )
 
 

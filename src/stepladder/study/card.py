@@ -11,6 +11,7 @@ from stepladder.checkpoints.quantized import on_quantized
 from stepladder.engines.sameness import Sameness
 from stepladder.records import Checkpoint, Model, Score
 from stepladder.study.summary import RungSummary, Summary
+from stepladder.tasks.knowledge import counted
 
 _LOAD_ADAPTER = """\
 from peft import AutoPeftModelForCausalLM
@@ -137,7 +138,7 @@ def sameness_section(forms: Sequence[Sameness]) -> str:
     if not forms:
         return "\n## The same answers\n\nNot examined: the ledger kept no prompts of this study.\n"
     lines = [
-        f"- {one.form}: {one.items} prompts of the study asked again, "
+        f"- {one.form}: {counted(one.items, 'prompt')} of the study asked again, "
         f"{one.items - one.ties} with the same tokens"
         + (f", {one.ties} after a tie of two tokens with others" if one.ties else "")
         + f"; log-likelihoods within {one.gap:.1g} nats"

@@ -51,6 +51,7 @@ from stepladder.study.recorded import RecordedEngine
 from stepladder.study.replay import replay_rows
 from stepladder.study.watch import Watcher
 from stepladder.tasks import OutputsRung, read_outputs
+from stepladder.tasks.knowledge import counted
 
 OpenEngine = Callable[[Model], Engine]
 NO_OUTPUT = "no output in the file"
@@ -348,7 +349,7 @@ class Climber:
                 failure=reading.failure,
             )
         unknown = len(outputs.keys() - {e.id for e in self._plan.task.test})
-        notes = (f"{unknown} rows of the file are no test items",) if unknown else ()
+        notes = (f"no test items: {counted(unknown, 'row')} of the file",) if unknown else ()
         self._log.append("outputs", {"rung": planned.name, "rows": len(outputs)})
         return Climbed(planned, generations, BuildCost(seconds=None), notes)
 

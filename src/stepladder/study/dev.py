@@ -20,6 +20,7 @@ from stepladder.metrics import build_metrics, score
 from stepladder.records import Example, Generation, Model, Trial
 from stepladder.study.watch import Watcher
 from stepladder.tasks import Task
+from stepladder.tasks.knowledge import counted
 
 
 class DevExaminer:
@@ -65,8 +66,9 @@ class DevExaminer:
         owed = [g.failure for g in found.values() if g.failure and g.failure.machine]
         if owed:
             raise TrainingError(
-                f"{setting} could not be tried on dev: {len(owed)} answers are missing, the first "
-                f"by '{owed[0].cause}'; see to the machine and run the same again"
+                f"{setting} could not be tried on dev for want of "
+                f"{counted(len(owed), 'answer')}, the first by '{owed[0].cause}'; see to the "
+                "machine and run the same again"
             )
         return [found[row.id] for row in rows]
 

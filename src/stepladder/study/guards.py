@@ -44,6 +44,7 @@ from stepladder.study.replay import EMPTY
 from stepladder.study.watch import Watcher
 from stepladder.study.wording import Wording
 from stepladder.tasks import GuardTask, PlainText
+from stepladder.tasks.knowledge import counted
 
 _BITS = 64.0
 """Bits per byte that no model comes near: a rise lies between these, either way."""
@@ -231,7 +232,11 @@ class GuardedTask:
         on, limit = f"on {self.name}", f"max_drop is {words.points(allowed)}"
         if base.missing + tuned.missing:
             owed = base.missing + tuned.missing
-            return f"{on} {owed:,} answers are missing, so no drop can be ruled out; run it again"
+            are = "is" if owed == 1 else "are"
+            return (
+                f"{on} {counted(owed, 'answer')} {are} missing, so no drop can be ruled out; "
+                "run it again"
+            )
         first, second = (evidence.value(rows.statistics) for rows in (base, tuned))
         drop = first - second
         from_to = f"{words.score(first)} before and {words.score(second)} after"

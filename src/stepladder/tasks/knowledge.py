@@ -87,13 +87,13 @@ class KnowledgeSource:
         return content_hash([hashes, self.gold, self.abstain])
 
 
-def counted(number: int, thing: str) -> str:
-    """How many there are of a thing.
+def counted(number: int, thing: str, things: str | None = None) -> str:
+    """How many there are of a thing; `things` where its plural takes more than an s.
 
     >>> counted(1, "document"), counted(2000, "document")
     ('1 document', '2,000 documents')
     """
-    return f"{number:,} {thing}{'s' * (number != 1)}"
+    return f"{number:,} {thing if number == 1 else things or f'{thing}s'}"
 
 
 def find_knowledge(
