@@ -13,8 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import NamedTuple
 
 import torch
+
+from stepladder.checkpoints import out_of_memory
 
 _LOWEST = -1e30
 _KEPT_APART = 16
@@ -47,17 +50,26 @@ def attend(
 ) -> _Attended:
     """Query (batch, heads, queries, dim), key and value (batch, heads, keys, dim), mask added to
     scores; output like query, and its log-sum-exp of shape (batch, heads, queries), float32."""
+    given = _Given(query, key, value, mask, scale, causal, softcap)
     kernel = None
     if softcap is None and query.shape[-1] == value.shape[-1]:
         kernel = _kernel(query.device, query.dtype, query.shape[-1])
-    if kernel is not None:
-        return kernel(query, key, value, mask, scale, causal)
-    return _as_written(query, key, value, mask, scale, causal, softcap)
+    return _as_written(given) if kernel is None else kernel(given)
 
 
-_Kernel = Callable[
-    [torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None, float, bool], _Attended
-]
+class _Given(NamedTuple):
+    """What `attend` is asked."""
+
+    query: torch.Tensor
+    key: torch.Tensor
+    value: torch.Tensor
+    mask: torch.Tensor | None
+    scale: float
+    causal: bool
+    softcap: float | None = None
+
+
+_Kernel = Callable[[_Given], _Attended]
 
 
 @cache
@@ -70,65 +82,45 @@ def _kernel(device: torch.device, dtype: torch.dtype, width: int) -> _Kernel | N
     return None
 
 
-def _flash(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    mask: torch.Tensor | None,
-    scale: float,
-    causal: bool,
-) -> _Attended:
+def _flash(given: _Given) -> _Attended:
     """On a processor."""
+    query, mask = given.query, given.mask
     if mask is not None:
         mask = mask.expand(query.shape[0], -1, query.shape[2], -1)
     out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
-        query, key, value, 0.0, causal, attn_mask=mask, scale=scale
+        query, given.key, given.value, 0.0, given.causal, attn_mask=mask, scale=given.scale
     )
     return out, lse
 
 
-def _efficient(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    mask: torch.Tensor | None,
-    scale: float,
-    causal: bool,
-) -> _Attended:
+def _efficient(given: _Given) -> _Attended:
     """On a CUDA device. It writes log-sum-exps for a whole number of its blocks of queries."""
-    queries, keys = query.shape[2], key.shape[2]
+    query, mask = given.query, given.mask
+    queries, keys = query.shape[2], given.key.shape[2]
     if mask is not None:
         steps = -(-keys // _KEPT_APART) * _KEPT_APART
         room = query.new_zeros(query.shape[0], mask.shape[1], queries, steps)
         room[..., :keys] = mask
         mask = room[..., :keys].expand(-1, query.shape[1], -1, -1)
     out, lse, *_ = torch.ops.aten._scaled_dot_product_efficient_attention(
-        query, key, value, mask, True, 0.0, causal, scale=scale
+        query, given.key, given.value, mask, True, 0.0, given.causal, scale=given.scale
     )
     return out, lse[..., :queries]
 
 
-def _as_written(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    mask: torch.Tensor | None,
-    scale: float,
-    causal: bool,
-    softcap: float | None = None,
-) -> _Attended:
+def _as_written(given: _Given) -> _Attended:
     """Anywhere, at the price of the scores."""
-    scores = (query @ key.transpose(-1, -2)).float() * scale
-    if softcap is not None:
-        scores = softcap * torch.tanh(scores / softcap)
-    if causal:
+    scores = (given.query @ given.key.transpose(-1, -2)).float() * given.scale
+    if given.softcap is not None:
+        scores = given.softcap * torch.tanh(scores / given.softcap)
+    if given.causal:
         ahead = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
         scores = scores.masked_fill(ahead, _LOWEST)
-    if mask is not None:
-        scores = scores + mask
+    if given.mask is not None:
+        scores = scores + given.mask
     lse = scores.logsumexp(dim=-1)
-    weights = (scores - lse[..., None]).exp().to(value.dtype)
-    return weights @ value, lse
+    weights = (scores - lse[..., None]).exp().to(given.value.dtype)
+    return weights @ given.value, lse
 
 
 @torch.inference_mode()
@@ -144,12 +136,14 @@ def _agrees(kernel: _Kernel, device: torch.device, dtype: torch.dtype, width: in
     unseen = torch.arange(50, device=device) > torch.arange(37, device=device)[:, None]
     mask = torch.zeros(37, 50, device=device, dtype=dtype).masked_fill(unseen, hidden(dtype))
     for keys, some, causal in ((50, None, False), (50, mask[None, None], False), (37, None, True)):
-        given = (query, key[:, :, :keys], value[:, :, :keys], some, width**-0.5, causal)
+        given = _Given(query, key[:, :, :keys], value[:, :, :keys], some, width**-0.5, causal)
         try:
-            found = kernel(*given)
-        except (RuntimeError, NotImplementedError, AttributeError, TypeError):
+            found = kernel(given)
+        except (RuntimeError, AttributeError, TypeError) as error:
+            if out_of_memory(error):  # which says nothing about the kernel
+                raise
             return False
-        for one, other in zip(found, _as_written(*given), strict=True):
+        for one, other in zip(found, _as_written(given), strict=True):
             if one.shape != other.shape:
                 return False
             if not (one.float() - other.float()).abs().max() < _BOUNDS[dtype]:
