@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "stepladder"
 
 ORDER = """
-    records, errors, registry, contracts < statistics, planning
+    records, errors, plurals, registry, contracts < statistics, planning
       < tasks, checkpoints, sandbox, ledger < forecast < engines, retrieval, training
       < adaptation
       < methods, metrics < study < report, judge, inspect, serve < cli
@@ -33,6 +33,7 @@ the first group may import one another."""
 LIBRARIES: dict[str, set[str]] = {
     "records": set(),
     "errors": set(),
+    "plurals": set(),
     "registry": set(),
     "contracts": {"numpy"},
     "statistics": {"numpy", "scipy"},

@@ -24,7 +24,7 @@ from stepladder.cli.options import (
 )
 from stepladder.cli.outputs import refuse_unwritable
 from stepladder.cli.progress import climbed
-from stepladder.tasks.knowledge import counted
+from stepladder.plurals import counted
 
 
 @app.command()

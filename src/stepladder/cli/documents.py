@@ -11,9 +11,10 @@ from stepladder.cli.app import app
 from stepladder.cli.described import option
 from stepladder.cli.unread import unread_lines
 from stepladder.errors import KnowledgeError
+from stepladder.plurals import counted
 from stepladder.retrieval.chunks import Cut
 from stepladder.retrieval.shelf import Making
-from stepladder.tasks.knowledge import KnowledgeSource, counted, find_knowledge
+from stepladder.tasks.knowledge import KnowledgeSource, find_knowledge
 
 if TYPE_CHECKING:
     from stepladder.retrieval import KeptIndex

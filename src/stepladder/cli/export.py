@@ -9,7 +9,7 @@ import typer
 
 from stepladder.cli.app import app
 from stepladder.cli.options import LedgerUrl
-from stepladder.tasks.knowledge import counted
+from stepladder.plurals import counted
 
 
 @app.command()

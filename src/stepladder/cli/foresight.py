@@ -10,6 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from stepladder.cli.unread import unread_lines
+from stepladder.plurals import counted
 from stepladder.records import Endpoint
 from stepladder.report.units import DASH, size
 from stepladder.report.units import seconds as duration
@@ -18,7 +19,6 @@ from stepladder.study.draws import RepeatsForesight
 from stepladder.study.guards import trains
 from stepladder.study.plan import Plan
 from stepladder.study.wording import listed
-from stepladder.tasks.knowledge import counted
 
 _SHOWN_LEAKS = 5
 

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from stepladder.plurals import counted
 from stepladder.report import units
-from stepladder.tasks.knowledge import counted
 
 if TYPE_CHECKING:
     from stepladder.ledger import Contents, Freed, StudyLine

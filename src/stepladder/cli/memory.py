@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from stepladder.cli.app import app
-from stepladder.tasks.knowledge import counted
+from stepladder.plurals import counted
 
 if TYPE_CHECKING:
     from stepladder.contracts import TrainingMethod

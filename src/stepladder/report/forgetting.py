@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stepladder.plurals import counted
 from stepladder.report import units
 from stepladder.study.forgetting import Forgetting, GuardDrop, TextRise
 from stepladder.study.losses import BITS, POINTS, LossWords
-from stepladder.tasks.knowledge import counted
 
 
 @dataclass(frozen=True, slots=True)

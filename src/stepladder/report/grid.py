@@ -22,13 +22,13 @@ from rich.table import Table
 from rich.text import Text
 
 from stepladder.checkpoints import short_name
+from stepladder.plurals import counted
 from stepladder.report import units
 from stepladder.report.axes import Tick, quality_scale
 from stepladder.report.files import write_pair
 from stepladder.report.frame import render_page
 from stepladder.report.labels import FONT, Box, width
 from stepladder.study.grid import Cell, GridFound
-from stepladder.tasks.knowledge import counted
 
 _LINES = 6
 """Lines of equal quality at most."""

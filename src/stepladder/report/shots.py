@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from stepladder.plurals import counted
 from stepladder.report import units
 from stepladder.report.axes import Scale, Tick, quality_scale
 from stepladder.report.files import write_pair
@@ -24,7 +25,6 @@ from stepladder.report.frame import render_page
 from stepladder.report.labels import Anchor, Box, Label, place, width
 from stepladder.report.picture import SHAPES, beside
 from stepladder.study.shots import ModelShots, Shots, ShotsFound, Tuned
-from stepladder.tasks.knowledge import counted
 
 _RADIUS = 5.5
 

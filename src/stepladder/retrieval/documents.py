@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from stepladder.errors import MissingExtraError
-from stepladder.tasks.knowledge import LARGEST, KnowledgeFile, counted
+from stepladder.plurals import counted
+from stepladder.tasks.knowledge import LARGEST, KnowledgeFile
 
 PATH = " > "
 """Between a heading and those below it."""

@@ -27,6 +27,7 @@ import numpy as np
 
 from stepladder.checkpoints import TokenCounter, cache_folder, encoder_identity, open_encoder
 from stepladder.errors import KnowledgeError
+from stepladder.plurals import counted
 from stepladder.records import Json, content_hash
 from stepladder.retrieval.chunks import Cut, Passage
 from stepladder.retrieval.index import HybridIndex, Merge
@@ -34,7 +35,7 @@ from stepladder.retrieval.lsa import FITTED, Lsa
 from stepladder.retrieval.nearest import Bm25Search, EncoderSearch
 from stepladder.retrieval.pieces import Piece, Vectors, passage_of, piece_of
 from stepladder.retrieval.words import WordMatrix, merged
-from stepladder.tasks.knowledge import KnowledgeSource, counted
+from stepladder.tasks.knowledge import KnowledgeSource
 
 FORMAT = 2
 _ABOUT, _PASSAGES, _VECTORS = "index.json", "passages.jsonl", "vectors.npy"

@@ -25,8 +25,8 @@ from stepladder.contracts import Engine
 from stepladder.engines.opening import open_engine as usual_engine
 from stepladder.errors import CheckpointError, EngineError
 from stepladder.ledger import KeptAnswer, Ledger
+from stepladder.plurals import counted
 from stepladder.records import Checkpoint, Completion, Endpoint, Json, prompt_from_json
-from stepladder.tasks.knowledge import counted
 
 OpenEngine = Callable[[Checkpoint], Engine]
 _COMPARED = ("text", "tokens", "tokens_in", "finish")

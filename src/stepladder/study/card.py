@@ -9,9 +9,9 @@ from stepladder.adaptation.export import stays_an_adapter
 from stepladder.checkpoints import BESIDE, is_soft_prompt, virtual_ids
 from stepladder.checkpoints.quantized import on_quantized
 from stepladder.engines.sameness import Sameness
+from stepladder.plurals import counted
 from stepladder.records import Checkpoint, Model, Score
 from stepladder.study.summary import RungSummary, Summary
-from stepladder.tasks.knowledge import counted
 
 _LOAD_ADAPTER = """\
 from peft import AutoPeftModelForCausalLM

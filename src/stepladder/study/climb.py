@@ -23,6 +23,7 @@ from stepladder.contracts import Engine
 from stepladder.errors import EngineError, RungError, TrainingError
 from stepladder.ledger import StudyLog
 from stepladder.methods import Rung
+from stepladder.plurals import counted
 from stepladder.records import (
     Endpoint,
     Failure,
@@ -51,7 +52,6 @@ from stepladder.study.recorded import RecordedEngine
 from stepladder.study.replay import replay_rows
 from stepladder.study.watch import Watcher
 from stepladder.tasks import OutputsRung, read_outputs
-from stepladder.tasks.knowledge import counted
 
 OpenEngine = Callable[[Model], Engine]
 NO_OUTPUT = "no output in the file"

@@ -17,10 +17,10 @@ from stepladder.adaptation import Adaptation
 from stepladder.contracts import Engine
 from stepladder.errors import EngineError, TrainingError
 from stepladder.metrics import build_metrics, score
+from stepladder.plurals import counted
 from stepladder.records import Example, Generation, Model, Trial
 from stepladder.study.watch import Watcher
 from stepladder.tasks import Task
-from stepladder.tasks.knowledge import counted
 
 
 class DevExaminer:

@@ -34,13 +34,13 @@ from stepladder.errors import RungError, TaskError
 from stepladder.ledger import DEFAULT_LEDGER, Ledger
 from stepladder.methods import parse_rung
 from stepladder.metrics import build_metrics
+from stepladder.plurals import counted
 from stepladder.records import Example, Json, Model
 from stepladder.statistics import Interval, confidence_interval
 from stepladder.statistics.units import units
 from stepladder.study.study import Study
 from stepladder.study.wording import listed
 from stepladder.tasks import Task
-from stepladder.tasks.knowledge import counted
 
 RESAMPLES = 500
 

@@ -30,6 +30,7 @@ from stepladder.errors import EngineError, MetricError, RungError
 from stepladder.ledger import StudyLog
 from stepladder.methods import Rung, parse_rung
 from stepladder.metrics import build_metrics
+from stepladder.plurals import counted
 from stepladder.records import Endpoint, Generation, Json, Model, content_hash
 from stepladder.statistics import confidence_interval, guard_level
 from stepladder.study.climb import Climbed
@@ -44,7 +45,6 @@ from stepladder.study.replay import EMPTY
 from stepladder.study.watch import Watcher
 from stepladder.study.wording import Wording
 from stepladder.tasks import GuardTask, PlainText
-from stepladder.tasks.knowledge import counted
 
 _BITS = 64.0
 """Bits per byte that no model comes near: a rise lies between these, either way."""

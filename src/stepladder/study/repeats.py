@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from stepladder.methods import Rung
+from stepladder.plurals import counted
 from stepladder.study.climb import Climbed, Climber
 from stepladder.study.contest import margin_of
 from stepladder.study.draws import draws, seeds_of
@@ -26,7 +27,6 @@ from stepladder.study.plan import Plan
 from stepladder.study.spread import RungSpread, Spread
 from stepladder.study.summary import Departure, DepartureKind, Verdict
 from stepladder.study.wording import Wording, listed
-from stepladder.tasks.knowledge import counted
 
 OpenClimber = Callable[[Plan], Climber]
 

@@ -24,11 +24,11 @@ from stepladder.engines.opening import find_model
 from stepladder.errors import RungError
 from stepladder.ledger import DEFAULT_LEDGER, Ledger
 from stepladder.methods import parse_rung
+from stepladder.plurals import counted
 from stepladder.records import Endpoint, Json, Model
 from stepladder.study.study import Study, load_summary
 from stepladder.study.summary import RungSummary, Summary
 from stepladder.tasks import Task
-from stepladder.tasks.knowledge import counted
 
 
 @dataclass(frozen=True, slots=True)

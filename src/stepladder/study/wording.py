@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from math import ceil, floor
 
 from stepladder.contracts import Metric
-from stepladder.tasks.knowledge import counted
+from stepladder.plurals import counted
 
 _MOST_DIGITS = 4
 

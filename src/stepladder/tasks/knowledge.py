@@ -21,6 +21,7 @@ from stat import S_ISREG
 from typing import NamedTuple
 
 from stepladder.errors import KnowledgeError
+from stepladder.plurals import counted
 from stepladder.records import content_hash
 
 DOCUMENTS = (".txt", ".md", ".html", ".htm", ".pdf", ".docx", ".jsonl", ".csv")
@@ -85,15 +86,6 @@ class KnowledgeSource:
         nothing, and is left out."""
         hashes = [[file.name, _digest(file)] for file in self.files]
         return content_hash([hashes, self.gold, self.abstain])
-
-
-def counted(number: int, thing: str, things: str | None = None) -> str:
-    """How many there are of a thing; `things` where its plural takes more than an s.
-
-    >>> counted(1, "document"), counted(2000, "document")
-    ('1 document', '2,000 documents')
-    """
-    return f"{number:,} {thing if number == 1 else things or f'{thing}s'}"
 
 
 def find_knowledge(
