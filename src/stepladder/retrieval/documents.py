@@ -245,7 +245,10 @@ def _read_csv(data: bytes, draft: _Draft) -> None:
         except StopIteration:
             return
         except csv.Error as error:
-            draft.unread.append(f"{draft.source} row {number}: not CSV ({error})")
+            draft.unread.append(
+                f"{draft.source} row {number}: not CSV ({error}); a quotation mark that is left "
+                "open takes in all that follows"
+            )
             continue
         if header is None:
             header = [cell.strip() for cell in cells]

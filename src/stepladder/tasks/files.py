@@ -160,7 +160,10 @@ def _csv_rows(text: str, name: str) -> Iterator[Row]:
             else:
                 yield Row(number, dict(zip(header, cells, strict=True)))
     except csv.Error as error:
-        raise TaskError(f"{name}: row {number + 1}: not CSV ({error})") from None
+        raise TaskError(
+            f"{name}: row {number + 1}: not CSV ({error}); see to its quotation marks: one that is "
+            "left open takes in all that follows"
+        ) from None
 
 
 def _header(cells: Sequence[str], name: str) -> list[str]:
