@@ -30,6 +30,7 @@ from stepladder.checkpoints.recomputed import recompute
 from stepladder.contracts import BeginsFromText, TrainingMethod
 from stepladder.records import Json, TrainingJob
 from stepladder.training.batches import Collator, Encoded, Row, by_length
+from stepladder.training.compiled import compiling
 from stepladder.training.duration import Plan, Timing, plan_of, settle_seconds
 from stepladder.training.foresight import (
     TIMED_ROWS,
@@ -118,7 +119,8 @@ def fit(
         trainer.add_callback(EarlyStoppingCallback(job.fit.patience))
     if dev.rows:
         _look_before(trainer, work)
-    _run(trainer, work, job)
+    with compiling(trainer, *_two_batches(train, way.collator, job), work, reporter):
+        _run(trainer, work, job)
     # The Trainer switches the cache off in the configuration, which a saved checkpoint would keep.
     model.config.use_cache = caches
     log = _log(job, work, plan, train, dev) | {
@@ -177,6 +179,14 @@ def _tried(model: Any, collator: Collator, train: Encoded, job: TrainingJob) -> 
         model, _on(model, collator(alike[-2:]) | sharing.common(alike))
     )
     return {"logits": "answers" if spares else "all", "shares_beginnings": shared}
+
+
+def _two_batches(
+    train: Encoded, collator: Collator, job: TrainingJob
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """One of the middle length, and one as much longer as a quarter of all are at least."""
+    batches = by_length(train.rows, job.fit.batch_size)
+    return collator(batches[len(batches) // 2]), collator(batches[len(batches) // 4])
 
 
 def _on(model: Any, batch: dict[str, Any]) -> dict[str, Any]:

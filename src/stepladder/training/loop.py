@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -22,6 +23,18 @@ _NAMED = 4
 """Rows that a message names at most."""
 
 
+class Pass(NamedTuple):
+    """Of one batch, forward and back."""
+
+    loss: float
+    gradient: float
+    """Its norm."""
+
+
+OnePass = Callable[[dict[str, Any]], Pass]
+"""Goes through a batch as an update does, and leaves no gradient."""
+
+
 class StepladderTrainer(Trainer):
     """Batches by `LengthGroups`, dev's loss a token, and an end at the first loss or gradient
     that is not a number: the Trainer itself would go on and write broken weights."""
@@ -34,6 +47,8 @@ class StepladderTrainer(Trainer):
     """Parameters with a highest learning rate of their own."""
     called: Sequence[str] = ()
     """What to call the training rows in messages."""
+    before_updates: Callable[[OnePass], None] | None = None
+    """What is to happen once, where the first update is about to be made."""
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         if self.optimizer is None and self.own_rates:
@@ -49,11 +64,21 @@ class StepladderTrainer(Trainer):
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthGroups:
         return LengthGroups(self.train_dataset, self.args.train_batch_size, self.args.seed)  # type: ignore[arg-type]
 
-    def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
-        loss: torch.Tensor = super().training_step(*args, **kwargs)
+    def training_step(self, model: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
+        if self.before_updates is not None:
+            self.before_updates(partial(self._one_pass, model))
+            self.before_updates = None
+        loss: torch.Tensor = super().training_step(model, *args, **kwargs)
         self.last_loss = loss.item()
         self._hold(self.last_loss, "loss")
         return loss
+
+    def _one_pass(self, model: Any, batch: dict[str, Any]) -> Pass:
+        loss = super().training_step(model, dict(batch))
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        norm = torch.linalg.vector_norm(torch.stack([g.norm() for g in gradients]))
+        model.zero_grad(set_to_none=True)
+        return Pass(loss.item(), norm.item())
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None

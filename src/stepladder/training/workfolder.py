@@ -6,6 +6,7 @@
     worker.log       whatever the process printed
     failure.json     why the last attempt failed
     checkpoints/     the Trainer's own: the newest and the best; gone when all is done
+    compiled/        what torch.compile made, where it was used; gone when all is done
     outcome/         the adapter or the whole checkpoint
     build.json       written last: where it stands, the training is done
     lock             held by whoever trains here, see `held`
@@ -56,6 +57,10 @@ class WorkFolder:
     @property
     def checkpoints(self) -> Path:
         return self.root / "checkpoints"
+
+    @property
+    def compiled(self) -> Path:
+        return self.root / "compiled"
 
     @property
     def outcome(self) -> Path:
@@ -121,13 +126,14 @@ class WorkFolder:
 
     def finish(self, build: Build, written: Path) -> Build:
         """Moves the outcome from where it was `written` into its place, then marks the training as
-        done, then removes its checkpoints, in this order."""
+        done, then removes what only the training needed, in this order."""
         shutil.rmtree(self.outcome, ignore_errors=True)
         os.replace(written, self.outcome)
         content = asdict(build)
         del content["folder"]
         self._write("build.json", content)
-        shutil.rmtree(self.checkpoints, ignore_errors=True)
+        for folder in (self.checkpoints, self.compiled):
+            shutil.rmtree(folder, ignore_errors=True)
         return replace(build, folder=self.outcome)
 
     def newest_checkpoint(self) -> Path | None:
