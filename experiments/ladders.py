@@ -22,7 +22,7 @@ from typing import Any
 
 import yaml
 
-from public import DATA, NAMES, missing, written
+from public import DATA, LADDER, NAMES, missing, written
 from stepladder import Study, Summary, Task, registry
 from stepladder.study.summary import RungSummary
 from stepladder.tasks.samples import samples
@@ -150,7 +150,7 @@ def table(summaries: Sequence[Summary]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Climbs public tasks with every way of tuning.")
-    parser.add_argument("tasks", nargs="*", default=NAMES, help=f"of {', '.join(NAMES)}")
+    parser.add_argument("tasks", nargs="*", default=LADDER, help=f"of {', '.join(NAMES)}")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--rungs", help="in place of all, with commas between them")
     parser.add_argument("--model", default="embedded")

@@ -28,6 +28,10 @@ INDUCTION = {
     "sentiment": "Say whether the sentiment of the sentence is positive or negative.",
     "singular_to_plural": "Write the plural.",
     "letters_list": "Write the letters of the word, one by one.",
+    "first_word_letter": "Write the first letter of the word.",
+    "active_to_passive": "Write the sentence in the passive voice.",
+    "negation": "Negate the sentence.",
+    "larger_animal": "Write the larger of the two animals.",
 }
 
 
@@ -97,6 +101,8 @@ def gsm8k(data: Path) -> dict[str, Any]:
 
 NAMES = (*INDUCTION, "tatoeba", "dialogsum")
 """Tasks that every rung can be tried on; GSM8K and SVAMP want programs, and XQuAD documents."""
+LADDER = ("sentiment", "singular_to_plural", "letters_list", "tatoeba", "dialogsum")
+"""Those of them that are tried unless others are named."""
 
 
 def settings_of(name: str, data: Path) -> dict[str, Any]:

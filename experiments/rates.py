@@ -4,9 +4,9 @@
     STEPLADDER_SHARED=FOLDER python experiments/rates.py dialogsum --ways "lora" "prompt-tuning(20)"
 
 A way is trained at the default rate times 1/27, 1/9, 1/3, 1, 3 and 9, and with `lr=auto`, which
-searches for itself. Printed is the deciding metric of each, and what share of the best point's gain
-over zero-shot the default and the search have. The ledger keeps what is done, so that a run that
-was stopped goes on.
+searches for itself (`--no-auto` leaves it out). Printed is the deciding metric of each, and what
+share of the best point's gain over zero-shot the default and the search have. The ledger keeps what
+is done, so that a run that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import yaml
 
-from public import DATA, NAMES, missing, written
+from public import DATA, LADDER, NAMES, missing, written
 from stepladder import Study, Task
 from stepladder.checkpoints import resolve
 from stepladder.training import Share, learning_rate
@@ -62,19 +63,18 @@ def scores(task: Task, rungs: Sequence[str], given: argparse.Namespace) -> list[
 def lines(task: Task, given: argparse.Namespace) -> list[str]:
     """A line a way."""
     grids = {way: rates_of(given.model, way) for way in given.ways}
-    rungs = [[*(at(way, r) for r in rates), at(way, "auto")] for way, rates in grids.items()]
+    searched: list[float | str] = ["auto"] if given.auto else []
+    rungs = [[at(way, r) for r in [*rates, *searched]] for way, rates in grids.items()]
     found = scores(task, ["zero-shot", *(rung for some in rungs for rung in some)], given)
-    before, rest = found[0], found[1:]
+    before, rest = found[0], iter(found[1:])
     made = []
-    for number, (way, rates) in enumerate(grids.items()):
-        size = len(rates) + 1
-        *values, auto = rest[number * size : (number + 1) * size]
+    for way, rates in grids.items():
+        values = list(islice(rest, len(rates)))
+        auto = list(islice(rest, len(searched)))
         best = max(values) - before
-        cells = [f"{value:.1f}" for value in values]
-        made.append(
-            f"| {task.name} | {way}, {rates[3]:g} | {before:.1f} | {' | '.join(cells)} "
-            f"| {auto:.1f} | {share(values[3] - before, best)} | {share(auto - before, best)} |"
-        )
+        cells = [f"{value:.1f}" for value in [before, *values, *auto]]
+        shares = [share(value - before, best) for value in [values[3], *auto]]
+        made.append(f"| {' | '.join([task.name, f'{way}, {rates[3]:g}', *cells, *shares])} |")
     return made
 
 
@@ -84,10 +84,11 @@ def share(gain: float, best: float) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="A grid of learning rates around the defaults.")
-    parser.add_argument("tasks", nargs="*", default=NAMES, help=f"of {', '.join(NAMES)}")
+    parser.add_argument("tasks", nargs="*", default=LADDER, help=f"of {', '.join(NAMES)}")
     parser.add_argument("--ways", nargs="+", default=WAYS)
     parser.add_argument("--model", default="embedded")
     parser.add_argument("--tests", type=int, default=100, help="test items")
+    parser.add_argument("--auto", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--ledger", type=Path, default=Path("runs/rates.db"))
     given = parser.parse_args()
     if unknown := set(given.tasks) - set(NAMES):
@@ -95,8 +96,10 @@ def main() -> int:
     if missing():
         return 0
     given.ledger.parent.mkdir(parents=True, exist_ok=True)
-    heads = ["1/27", "1/9", "1/3", "the default", "x 3", "x 9", "lr=auto"]
-    cells = ["task", "way, default rate", "zero-shot", *heads, "default has", "lr=auto has"]
+    auto = ["lr=auto"] if given.auto else []
+    heads = ["1/27", "1/9", "1/3", "the default", "x 3", "x 9", *auto]
+    shares = [f"{name} has" for name in ["default", *auto]]
+    cells = ["task", "way, default rate", "zero-shot", *heads, *shares]
     print(f"| {' | '.join(cells)} |\n{'|---' * len(cells)}|")
     for name in given.tasks:
         with tempfile.TemporaryDirectory() as folder:
