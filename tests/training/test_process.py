@@ -15,7 +15,7 @@ from stepladder.checkpoints import resolve
 from stepladder.errors import OutputError, TrainingError
 from stepladder.records import Build, FitSettings, Prompt, TrainingJob
 from stepladder.training import run_job
-from stepladder.training.process import environment
+from stepladder.training.spawn import environment
 from stepladder.training.workfolder import WorkFolder
 
 

@@ -27,6 +27,8 @@ from typing import NamedTuple
 from stepladder.checkpoints import EMBEDDED, cache_folder, resolve
 from stepladder.errors import StepladderError
 from stepladder.records import FitSettings, Json, Prompt, TrainingJob, content_hash
+from stepladder.training.spawn import command, environment
+from stepladder.training.workfolder import WorkFolder
 
 NAME = "a training of next to no model"
 _PACKAGES = ("stepladder", "torch", "transformers", "peft", "accelerate", "safetensors")
@@ -117,8 +119,6 @@ def _version(package: str) -> str | None:
 
 
 def _measured() -> Libraries | None:
-    from stepladder.training.process import environment  # which imports this module
-
     with tempfile.TemporaryDirectory() as folder:
         ended = subprocess.run(
             [sys.executable, "-P", "-m", "stepladder.training.libraries", folder],
@@ -137,20 +137,25 @@ def main(folder: Path) -> Libraries | None:
     import torch
 
     from stepladder.forecast import kernel_bytes
-    from stepladder.training.process import run_job
-    from stepladder.training.workfolder import WorkFolder
 
     if torch.cuda.is_available():
         return None
     kernel = kernel_bytes()
     work = WorkFolder(folder / "job")
-    work.root.mkdir()
+    work.open_for(_next_to_nothing(folder / "model"))
     # In bf16, which every training tries on its way to one or the other.
     settled = {"precision": "bf16", "bf16_speed_up": None}
     work.settle(settled | {"libraries": {"growth": 0, "kernel": kernel}})
-    build = run_job(_next_to_nothing(folder / "model"), work.root)
-    own = build.log["foretold_memory"]
-    if build.peak_memory is None or own is None:
+    subprocess.run(
+        command(work.root),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        env=environment(),
+        check=True,
+    )
+    build = work.build()
+    own = None if build is None else build.log["foretold_memory"]
+    if build is None or build.peak_memory is None or own is None:
         return None
     return Libraries(max(0, build.peak_memory - own), kernel)
 

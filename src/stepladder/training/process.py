@@ -5,34 +5,21 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from stepladder.checkpoints import allocator_settings
 from stepladder.errors import OutputError, TrainingError
 from stepladder.records import Build, TrainingJob
 from stepladder.training.libraries import NAME, libraries
 from stepladder.training.memory import in_words
 from stepladder.training.progress import Follower, Progress
+from stepladder.training.spawn import command, environment
 from stepladder.training.workfolder import WorkFolder
 
-_ENVIRONMENT = {
-    "HF_HUB_OFFLINE": "1",  # weights are local by now; peft else asks the hub when it saves
-    "TOKENIZERS_PARALLELISM": "false",
-    "PYTHONUNBUFFERED": "1",
-}
 _KEPT = "(the training goes on from its last checkpoint)"
 DISK_FULL = 28
 """The worker's exit code where a file could not be written; ENOSPC's number on Linux."""
-
-
-def environment() -> dict[str, str]:
-    """Of a training's process. Unless it is set already, OpenMP's waiting threads soon give way to
-    other work: on a machine with company an update took many times as long while they spun.
-    The allocator's settings make its peak lower."""
-    return {"GOMP_SPINCOUNT": "20000"} | os.environ | _ENVIRONMENT | allocator_settings()
 
 
 def run_job(
@@ -98,11 +85,10 @@ def _run(work: WorkFolder, lock: int, on_progress: Callable[[Progress], None] | 
     """The exit code of the worker, which has a session of its own so that a Ctrl-C at the terminal
     reaches only this process, and all of it can be ended together. It inherits the folder's lock:
     where this process is killed, it may live on for a moment."""
-    command = [sys.executable, "-P", "-m", "stepladder.training.worker", str(work.root)]
     follower = Follower(work.progress, from_end=True)
     with work.log.open("ab") as log:
         worker = subprocess.Popen(
-            [*command, str(os.getpid())],
+            command(work.root),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
