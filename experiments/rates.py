@@ -5,8 +5,9 @@
 
 A way is trained at the default rate times 1/27, 1/9, 1/3, 1, 3 and 9, and with `lr=auto`, which
 searches for itself (`--no-auto` leaves it out). Printed is the deciding metric of each, and what
-share of the best point's gain over zero-shot the default and the search have. The ledger keeps what
-is done, so that a run that was stopped goes on.
+share of the best point's gain over zero-shot the default and the search have; of several seeds
+(`--seeds 0 1 2`, the same test items), the means. The ledger keeps what is done, so that a run that
+was stopped goes on.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
 import yaml
 
@@ -47,7 +50,7 @@ def rates_of(model: str, way: str) -> list[float]:
 
 def scores(task: Task, rungs: Sequence[str], given: argparse.Namespace) -> list[float]:
     """The deciding metric of each, 0 to 100."""
-    name = f"rates-{task.name}-{Path(given.model).name}"
+    name = f"rates-{task.name}-{Path(given.model).name}-{task.seed}"
     summary = Study(
         task, [given.model], list(rungs), name=name, go_on=True, ledger=given.ledger
     ).climb()
@@ -60,13 +63,21 @@ def scores(task: Task, rungs: Sequence[str], given: argparse.Namespace) -> list[
     return found
 
 
-def lines(task: Task, given: argparse.Namespace) -> list[str]:
-    """A line a way."""
+def loaded(settings: Mapping[str, Any], folder: Path) -> Task:
+    path = folder / f"task-{settings['seed']}.yaml"
+    path.write_text(yaml.safe_dump(dict(settings)), "utf-8")
+    return Task.load(path)
+
+
+def lines(tasks: Sequence[Task], given: argparse.Namespace) -> list[str]:
+    """A line a way, of one task with several seeds."""
     grids = {way: rates_of(given.model, way) for way in given.ways}
     searched: list[float | str] = ["auto"] if given.auto else []
     rungs = [[at(way, r) for r in [*rates, *searched]] for way, rates in grids.items()]
-    found = scores(task, ["zero-shot", *(rung for some in rungs for rung in some)], given)
-    before, rest = found[0], iter(found[1:])
+    asked = ["zero-shot", *(rung for some in rungs for rung in some)]
+    found = map(fmean, zip(*(scores(task, asked, given) for task in tasks), strict=True))
+    before, *values_of_all = found
+    rest = iter(values_of_all)
     made = []
     for way, rates in grids.items():
         values = list(islice(rest, len(rates)))
@@ -74,7 +85,7 @@ def lines(task: Task, given: argparse.Namespace) -> list[str]:
         best = max(values) - before
         cells = [f"{value:.1f}" for value in [before, *values, *auto]]
         shares = [share(value - before, best) for value in [values[3], *auto]]
-        made.append(f"| {' | '.join([task.name, f'{way}, {rates[3]:g}', *cells, *shares])} |")
+        made.append(f"| {' | '.join([tasks[0].name, f'{way}, {rates[3]:g}', *cells, *shares])} |")
     return made
 
 
@@ -88,6 +99,7 @@ def main() -> int:
     parser.add_argument("--ways", nargs="+", default=WAYS)
     parser.add_argument("--model", default="embedded")
     parser.add_argument("--tests", type=int, default=100, help="test items")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--auto", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--ledger", type=Path, default=Path("runs/rates.db"))
     given = parser.parse_args()
@@ -103,9 +115,9 @@ def main() -> int:
     print(f"| {' | '.join(cells)} |\n{'|---' * len(cells)}|")
     for name in given.tasks:
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "task.yaml"
-            path.write_text(yaml.safe_dump(written(name, DATA, Path(folder), given.tests)), "utf-8")
-            print("\n".join(lines(Task.load(path), given)), flush=True)
+            settings = written(name, DATA, Path(folder), given.tests)
+            tasks = [loaded(settings | {"seed": seed}, Path(folder)) for seed in given.seeds]
+            print("\n".join(lines(tasks, given)), flush=True)
     return 0
 
 
