@@ -158,6 +158,20 @@ def test_missing_answers_that_change_nothing_do_not_hinder(line: dict[str, float
     assert " between 9" in verdict.sentence
 
 
+def test_a_rung_is_not_put_out_by_the_answers_that_it_is_owed() -> None:
+    """Right in 95 of 100 wherever it answered, as its dear rival is, and cheaper by far: a quarter
+    of its answers is missing, and counted as wrong they would leave it far behind."""
+    right = (np.random.default_rng(0).random((400, 1)) < 0.95).astype(float)
+    worst, best = right.copy(), right.copy()
+    worst[300:], best[300:] = 0.0, 1.0
+    halted = Measured("halted", worst, worst, best, 1.0)
+    dear = Measured("dear", right, right, right, 9.0)
+    for margin in (0.05, 0.1, 0.2):
+        verdict = judged([halted, dear], margin=margin, family=2).verdict
+        assert verdict.kind == "undecided" and "100 answers are missing" in verdict.sentence
+        assert "at its best, halted wins" in verdict.sentence
+
+
 def replace_missing(measured: Measured, missing: int) -> Measured:
     worst, best = measured.worst.copy(), measured.best.copy()
     worst[:missing], best[:missing] = 0.0, 1.0

@@ -235,7 +235,7 @@ class _Margin:
 
     def outcome(self, view: View) -> _Outcome:
         case = self._case
-        contenders = self._contenders(view)
+        contenders = self._contenders()
         passed = tuple(
             rung
             for rung in contenders
@@ -249,13 +249,14 @@ class _Margin:
             return _Outcome("undecided")
         return _Outcome("good-enough", _cheapest(passed, case.evidence), passed)
 
-    def _contenders(self, view: View = "worst") -> list[Measured]:
-        """Those not shown to be worse than another by more than the margin."""
+    def _contenders(self) -> list[Measured]:
+        """Those not shown to be worse than another by more than the margin, whatever answers they
+        are owed: what is missing puts nobody out."""
         case = self._case
         return [
             rung
             for rung in case.rungs
-            if not any(self._lead(rung, by, view) < -self._margin for by in case.others(rung))
+            if not any(self._lead(rung, by, "worst") < -self._margin for by in case.others(rung))
         ]
 
     def _lead(self, other: Measured, this: Measured, view: View) -> float:
