@@ -20,7 +20,9 @@ from stepladder.errors import EngineError, LedgerError, MetricError, RungError, 
 from stepladder.records import Capabilities, Checkpoint, FitSettings
 from stepladder.statistics import guard_level, mean_bound
 from stepladder.study import Study
+from stepladder.study.forgetting import GuardDrop
 from stepladder.study.shares import SharesPlan, plan_shares, read_shares, search, with_replay
+from stepladder.study.shares_found import Build, Share, SharesFound
 from stepladder.tasks import Guard, GuardTask, PlainText, Task
 
 Make = Callable[..., Task]
@@ -239,6 +241,16 @@ def test_answers_that_are_owed_leave_a_share_open(
     monkeypatch.setattr(Model, "down", False)
     search(shares, climber())
     assert read_shares(shares).share(0.2).standing == "within"
+
+
+def test_a_share_shown_to_exceed_its_limit_though_answers_are_owed_is_named() -> None:
+    """What it lost is not known, only that it is more than is allowed."""
+    drop = GuardDrop("echo", "em", 1.0, None, None, None, None, 0.9, 0.1, 100, 1)
+    share = Share(0.0, "full", (Build(0, 50.0, (drop,), beyond=("echo",)),), "beyond")
+    found = SharesFound("t", "m", "full", "em", "higher", 10, 1, 0.0, (share,))
+    assert found.verdict.sentence == (
+        "None of the shares listed keeps full within 10 points on echo: replay=0 does not, on echo."
+    )
 
 
 def test_the_line_joins_what_no_other_share_beats(plan: Find) -> None:

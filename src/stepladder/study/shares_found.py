@@ -196,13 +196,17 @@ def _at_most(share: Share) -> str:
 
 
 def _exceeded(share: Share) -> str:
-    """How a share is shown to exceed its limits: the guard that lost most beyond its own."""
+    """How a share is shown to exceed its limits: the guard that lost most beyond its own. Of one
+    that is owed answers the loss is not known, and it is named alone."""
     falls = [
         (drop.drop * drop.times, drop, build.seed)
         for build in share.builds
         for drop in build.guards
         if drop.guard in build.beyond and drop.drop is not None
     ]
+    if not falls:
+        beyond = dict.fromkeys(guard for build in share.builds for guard in build.beyond)
+        return f"replay={share.share:g} does not, on {listed(list(beyond))}"
     loss, drop, seed = max(falls, key=lambda fall: fall[0])
     at = f" in seed {seed}" if len(share.builds) > 1 else ""
     before, after = ((v or 0.0) * drop.times for v in (drop.before, drop.after))
