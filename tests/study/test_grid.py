@@ -69,6 +69,15 @@ def test_cells_hold_what_their_studies_scored(plan: GridPlan) -> None:
     assert METHOD in render_grid(found)
 
 
+def test_a_cell_that_was_built_after_all_tells_of_no_failure(plan: GridPlan) -> None:
+    place = plan.places[0]
+    with Ledger.open(plan.ledger, create=False) as ledger:
+        failed = {"rung": place.rung, "error": "the machine had no memory left"}
+        ledger.study(place.study).append("rung-failed", failed)
+    cell = read_grid(plan).cell(place.rows, place.k)
+    assert cell.mean is not None and cell.error is None
+
+
 def test_rows_held_apart_are_not_trained_on(plan: GridPlan) -> None:
     name = f"few-shot(2, apart=yes) + {METHOD}"
     study = next(p.study for p in plan.places if p.rung == name)
@@ -214,6 +223,14 @@ def test_a_task_without_training_rows_is_refused(checkpoint: Checkpoint, tmp_pat
 def test_where_all_items_are_right_nothing_more_is_claimed() -> None:
     said = Worth(63, 3, 63.0, 63.0, 63.0, 63, alike=True).sentence
     assert said.endswith("are worth about 63 rows and none (the items tell no more).")
+
+
+def test_a_quality_below_that_of_the_fewest_rows_is_not_said_to_be_theirs() -> None:
+    """Between none and 32 rows nothing was tried."""
+    assert same_as(5.0, np.array([32, 128]), np.array([40.0, 60.0])) == 32
+    said = Worth(32, 4, 32.0, 32.0, 51.0, 128, fewest=32).sentence
+    assert "are worth at most 32 rows and none (95 % interval at most 32 to 51)" in said
+    assert "are worth about 0 rows and none" in Worth(0, 4, 0.0, 0.0, 3.0, 128).sentence
 
 
 def test_numbers_beyond_all_rows_are_said_to_be_left_out(plan: GridPlan) -> None:

@@ -77,19 +77,23 @@ class Worth:
     alike: bool = False
     """No resampling of the items moves it: they are too easy, or too hard, to tell more from less,
     and the interval means nothing."""
+    fewest: int = 0
+    """Rows that were tried alone at least: a quality below theirs may be that of fewer."""
 
     @property
     def sentence(self) -> str:
         head = f"{counted(self.rows, 'row')} and {counted(self.k, 'demonstration')} are worth"
-        about = "" if self.same_as is None else "about "
         value = self._said(self.same_as)
-        rows = "row" if value == "1" else "rows"
+        about = "about " if value[0].isdecimal() else ""
+        rows = "row" if value in ("1", "at most 1") else "rows"
         low, high = self._said(self.low), self._said(self.high)
         spread = "the items tell no more" if self.alike else f"95 % interval {low} to {high}"
         return f"{head} {about}{value} {rows} and none ({spread})."
 
     def _said(self, rows: float | None) -> str:
-        return f"more than {self.most:,}" if rows is None else f"{rows:,.0f}"
+        if rows is None:
+            return f"more than {self.most:,}"
+        return f"at most {rows:,.0f}" if 0 < rows <= self.fewest else f"{rows:,.0f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +234,8 @@ def read_grid(plan: GridPlan) -> GridFound:
         mean = None if math.isnan(whole[place]) else float(whole[place])
         low, high = (None, None) if mean is None else grid.interval(name, groups)
         rows, k = name
-        cells.append(Cell(rows, k, values, mean, low, high, errors.get(name)))
+        error = errors.get(name) if mean is None else None  # it may have been built since
+        cells.append(Cell(rows, k, values, mean, low, high, error))
     most = max(rows for rows, _ in names)
     alone = [place for place, (_, k) in enumerate(names) if k == 0]
     trained = np.array([names[place][0] for place in alone])
@@ -244,7 +249,8 @@ def read_grid(plan: GridPlan) -> GridFound:
         spread = np.array([worth(means) for means in samples])
         least, greatest = np.quantile(spread, [0.025, 0.975], method="nearest")
         about, alike = _finite(worth(whole)), bool((spread == spread[0]).all())
-        worths.append(Worth(rows, k, about, _finite(least), _finite(greatest), most, alike))
+        low, high = _finite(least), _finite(greatest)
+        worths.append(Worth(rows, k, about, low, high, most, alike, fewest=int(trained[0])))
     return GridFound(
         task=task.name,
         model=plan.model.name,
@@ -261,7 +267,8 @@ def read_grid(plan: GridPlan) -> GridFound:
 
 
 def same_as(quality: float, rows: Floats, qualities: Floats) -> float:
-    """How many rows come to a quality, higher being better; infinity where all of them do not.
+    """How many rows come to a quality, higher being better: the fewest where they exceed it, and
+    infinity where all of them do not come to it.
 
     >>> same_as(50.0, np.array([0, 3, 15]), np.array([10.0, 40.0, 60.0]))
     7.0
