@@ -3,13 +3,20 @@
 A rung that was not asked to the end is graded on the first items, those that it was asked. A
 failure of the rung's own is graded as an empty answer. An answer that the machine owes is graded
 twice, at the metric's worst and at its best; then there is no value, only the range between.
+
+Of a mean these are the ends of its scale. The worst of a corpus measure cannot be known, and an
+empty answer is not it (BLEU's precision stays, macro-F1 has no wrong label to count): taken is the
+worst of nothing at all, the rung's longest answer, and each label (or, where it is right, the next)
+wherever an answer is owed.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from math import inf
 
 import numpy as np
 
@@ -66,7 +73,7 @@ class Grader:
         items = self.items[:asked]
         worst = self._statistics(self.deciding, climbed, items)
         missing = _missing(climbed, items)
-        best = self._statistics(self.deciding, climbed, items, as_reference=True)
+        best = self._statistics(self.deciding, climbed, items, as_best=True)
         return Measured(
             name=climbed.planned.name,
             statistics=worst,
@@ -108,9 +115,9 @@ class Grader:
         metric: Metric,
         climbed: Climbed,
         items: Sequence[Example],
-        as_reference: bool = False,
+        as_best: bool = False,
     ) -> Floats:
-        """A row an item; owed answers are empty, or their first reference. Rows of answers are
+        """A row an item; owed answers are as bad as they may be, or as good. Rows of answers are
         kept: every shard adds a few."""
         rung = climbed.planned.name
         keys = [(rung, metric.name, item.id) for item in items]
@@ -123,14 +130,32 @@ class Grader:
             rows = metric.statistics([answer for _, answer, _ in new], [r for *_, r in new])
             self._rows.update((key, row) for (key, *_), row in zip(new, rows, strict=True))
         owed = [item for item in items if item.id not in climbed.generations]
-        stand_ins: dict[str, Floats] = {}
-        if owed:
-            answers = [item.references[0] if as_reference else "" for item in owed]
-            rows = metric.statistics(answers, [item.references for item in owed])
-            stand_ins = {item.id: row for item, row in zip(owed, rows, strict=True)}
-        return np.stack(
-            [stand_ins[key[2]] if key[2] in stand_ins else self._rows[key] for key in keys]
-        )
+        if not owed:
+            return np.stack([self._rows[key] for key in keys])
+        wholes = []
+        for stand_ins in self._stand_ins(metric, climbed, owed, as_best):
+            rows = self._rows | {
+                (rung, metric.name, item.id): row for item, row in zip(owed, stand_ins, strict=True)
+            }
+            wholes.append(np.stack([rows[key] for key in keys]))
+        return min(wholes, key=partial(_turned, metric))
+
+    def _stand_ins(
+        self, metric: Metric, climbed: Climbed, owed: Sequence[Example], as_best: bool
+    ) -> Iterator[Floats]:
+        """Rows for owed answers: the best, or several of which one is the worst."""
+        references, labels = [item.references for item in owed], self._task.labels
+        longest = max((g.answer for g in climbed.generations.values()), key=len, default="")
+        by_label = [labels[i:] + labels[:i] for i in range(len(labels))]
+        for guesses in [(), (longest,), *by_label] if not (as_best or metric.mean) else [()]:
+            answers = [
+                accepted[0] if as_best else next((g for g in guesses if g not in accepted), "")
+                for accepted in references
+            ]
+            rows = metric.statistics(answers, references)
+            if metric.mean:
+                rows[:, 0] = float(as_best == (metric.better == "higher"))
+            yield rows
 
     def _score(
         self,
@@ -144,11 +169,17 @@ class Grader:
         whole = score(metric, rows, groups, self._task.seed)
         if not missing:
             return whole
-        best = self._statistics(metric, climbed, items, as_reference=True)
+        best = self._statistics(metric, climbed, items, as_best=True)
         ends = [metric.aggregate(rows), metric.aggregate(best)]
         known = [end for end in ends if end is not None]
         low, high = (min(known), max(known)) if known else (None, None)
         return replace(whole, value=None, low=low, high=high, n=len(rows) - missing, details={})
+
+
+def _turned(metric: Metric, rows: Floats) -> float:
+    """The score, more being better; infinite where there is none."""
+    value = metric.aggregate(rows)
+    return inf if value is None else value if metric.better == "higher" else -value
 
 
 def _missing(climbed: Climbed, items: Sequence[Example]) -> int:
