@@ -238,6 +238,24 @@ def test_comparisons_put_the_better_first() -> None:
     assert comparisons([ZERO], Share(), seed=0) == ()
 
 
+def test_pairs_are_compared_over_what_both_have_answered() -> None:
+    """Owed answers are no wrong ones; two rungs that have answered nothing in common are no
+    pair."""
+    rows = (np.arange(40)[:, None] % 4 > 0).astype(float)
+
+    def owed(name: str, items: slice) -> Measured:
+        worst, best = rows.copy(), rows.copy()
+        worst[items], best[items] = 0.0, 1.0
+        return Measured(name, worst, worst, best, 1.0)
+
+    whole, half = Measured("whole", rows, rows, rows, 1.0), owed("half", slice(20, 40))
+    other_half = owed("other-half", slice(0, 20))
+    (pair,) = comparisons([whole, half], Share(), seed=0)
+    assert (pair.difference, pair.n, pair.p) == (0.0, 20, 1.0)
+    pairs = comparisons([whole, half, other_half], Share(), seed=0)
+    assert [{p.better, p.worse} for p in pairs] == [{"whole", "half"}, {"whole", "other-half"}]
+
+
 def test_crossover() -> None:
     assert crossover(0.0, 2.0, 600.0, 0.5) == 401
     assert crossover(600.0, 0.5, 0.0, 2.0) == 401

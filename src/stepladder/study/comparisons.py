@@ -28,13 +28,14 @@ class _Pair(NamedTuple):
 def comparisons(
     rungs: Sequence[Measured], metric: Metric, seed: int, extent: Extent | None = None
 ) -> tuple[Comparison, ...]:
-    """All pairs over their common items, the better one first: difference with its 95 % interval,
-    and a paired test. The pairs of the best rung come first."""
+    """All pairs over the items that both have answered, the better one first: difference with its
+    95 % interval, and a paired test. The pairs of the best rung come first."""
     if len(rungs) < 2:
         return ()
     evidence = Evidence(metric, rungs, extent)
     ranked = sorted(rungs, key=lambda r: -evidence.value(r.statistics))
-    pairs = [_pair(evidence, *two) for two in combinations(ranked, 2)]
+    found_pairs = (_pair(evidence, *two) for two in combinations(ranked, 2))
+    pairs = [pair for pair in found_pairs if pair is not None]
     ps = [
         approximate_randomisation(metric.aggregate, *pair.rows, groups=pair.groups, seed=seed)
         for pair in pairs
@@ -56,13 +57,17 @@ def comparisons(
     return tuple(found)
 
 
-def _pair(evidence: Evidence, one: Measured, other: Measured) -> _Pair:
+def _pair(evidence: Evidence, one: Measured, other: Measured) -> _Pair | None:
+    """None for two that have answered nothing in common."""
     both = min(len(one.statistics), len(other.statistics))
-    rows = [one.statistics[:both], other.statistics[:both]]
+    there = one.answered[:both] & other.answered[:both]
+    if not there.any():
+        return None
+    rows = [rung.statistics[:both][there] for rung in (one, other)]
     if evidence.value(rows[0]) < evidence.value(rows[1]):
         one, other = other, one
         rows.reverse()
-    groups = None if one.groups is None else one.groups[:both]
+    groups = None if one.groups is None else one.groups[:both][there]
     return _Pair(one, other, (rows[0], rows[1]), groups)
 
 

@@ -113,7 +113,7 @@ class Contest:
         for planned in self._plan.rungs:
             rung = self._measured.get(planned.name)
             left = self.race.departures.get(planned.name)
-            value = None if rung is None else metric.aggregate(rung.statistics)
+            value = None if rung is None else metric.aggregate(rung.statistics[rung.answered])
             standings.append(
                 Standing(
                     planned.name,

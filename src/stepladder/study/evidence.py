@@ -55,9 +55,15 @@ class Measured:
     """Why it may not be the answer, whatever it scores: what it was trained on made it forget."""
 
     @property
+    def answered(self) -> NDArray[np.bool_]:
+        """Of each item, whether there is an answer; the others are owed by the machine."""
+        there: NDArray[np.bool_] = (self.worst == self.best).all(axis=1)
+        return there
+
+    @property
     def missing(self) -> int:
         """Answers that the machine owes."""
-        return int((self.worst != self.best).any(axis=1).sum())
+        return int((~self.answered).sum())
 
 
 @dataclass(frozen=True, slots=True)
