@@ -328,6 +328,8 @@ def test_an_unfinished_study_has_a_partial_table_in_the_ledger_and_on_the_screen
         "one-shot": "skipped",
         "few-shot(3)": "skipped",
     }
+    race = partial.race  # nobody has left it, and whoever has not is not done
+    assert race is not None and (race.requests_saved, race.saved) == (0, "")
     last = {row.rung: row for row in Watching.seen[-1]}
     assert last["zero-shot"] == Standing("zero-shot", 10, 120, 0.0, None)
     assert last["one-shot"].value == 100.0 and last["few-shot(3)"].items == 10

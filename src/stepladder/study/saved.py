@@ -15,22 +15,25 @@ def race_of(
     graded: Sequence[Graded], departures: Sequence[Departure], plan: Json, task: Task
 ) -> Race:
     """The record of a race; `plan` is the study's event of that kind, with what each rung was
-    predicted to cost. Rungs that failed to build, and files of outputs, save nothing."""
+    predicted to cost. Rungs that failed to build, and files of outputs, save nothing; nor does one
+    that has not left the race, since it may be asked on."""
     items = len(task.test)
     raced = [
         g
         for g in graded
         if g.climbed.error is None and not isinstance(g.climbed.planned.rung, OutputsRung)
     ]
-    unbuilt = [g for g in raced if _trains(g) and g.measured is None]
+    gone = {departure.rung for departure in departures}
+    left = [g for g in raced if g.climbed.planned.name in gone]
+    unbuilt = [g for g in left if _trains(g) and g.measured is None]
     predictions = plan.get("predictions", {})
-    seconds = [_seconds(g, items, predictions.get(g.climbed.planned.name)) for g in raced]
+    seconds = [_seconds(g, items, predictions.get(g.climbed.planned.name)) for g in left]
     known = [s for s in seconds if s is not None]
     return Race(
         items=items,
         departures=tuple(departures),
         requests=sum(len(g.items) for g in raced),
-        requests_saved=sum(items - len(g.items) for g in raced),
+        requests_saved=sum(items - len(g.items) for g in left),
         trainings_saved=len(unbuilt),
         seconds_saved=sum(known) if len(known) == len(seconds) else None,
     )
