@@ -260,6 +260,8 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
         Study(make_task(), [checkpoint], ["lora"], ledger=tmp_path / "l.db")
     with pytest.raises(RungError, match="stands twice"):
         Study(make_task(), [checkpoint], ["one-shot", "one-shot"], ledger=tmp_path / "l.db")
+    with pytest.raises(RungError, match="model 'fake' stands twice"):
+        Study(make_task(), [checkpoint, checkpoint], ledger=tmp_path / "l.db")
     with pytest.raises(RungError, match="no rung is named"):
         Study(make_task(), [checkpoint], [], ledger=tmp_path / "l.db")
     for name in ("", "../s", "a\\b", " s"):

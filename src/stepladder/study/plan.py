@@ -83,7 +83,9 @@ def make_plan(
     if not task.test:
         raise TaskError(f"task '{task.name}' has no test rows; name a test split")
     _check_measures(task)
-    called = short_names([checkpoint.name for checkpoint in checkpoints])
+    models = [checkpoint.name for checkpoint in checkpoints]
+    _refuse_twice("model", models)
+    called = short_names(models)
     planned: list[PlannedRung] = []
     for entry in _wanted(task, rungs):
         if isinstance(entry, OutputsRung):
@@ -97,11 +99,14 @@ def make_plan(
             rung.check(checkpoint)
             model = f"{called[checkpoint.name]}: " if len(checkpoints) > 1 else ""
             planned.append(PlannedRung(f"{model}{rung.name}", checkpoint, rung))
-    names = [p.name for p in planned]
-    for name in names:
-        if names.count(name) > 1:
-            raise RungError(f"rung '{name}' stands twice in the list; leave one out")
+    _refuse_twice("rung", [p.name for p in planned])
     return Plan(task, tuple(planned), requests, dtype, go_on)
+
+
+def _refuse_twice(what: str, names: Sequence[str]) -> None:
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise RungError(f"{what} '{twice}' stands twice in the list; leave one out")
 
 
 def _wanted(task: Task, rungs: Sequence[str | OutputsRung] | None) -> list[str | OutputsRung]:
