@@ -35,7 +35,9 @@ def said(*pieces: str, decided: int) -> str:
 def test_one_of_a_thing_is_no_plural() -> None:
     one = said("One line.", decided=1)
     assert "0 requests and 1 piece of text to the base once and to each of 1 training:" in one
-    assert "With 1 test item and 1 rung, a difference" in one
+    # Of one rung without a target no difference is asked for, only what it is shown to score.
+    assert "With 1 test item and 1 rung, its lower bound comes within 10 points of 100 of" in one
+    assert "between two rungs" not in one
     assert "1 verdict has been drawn from this test split already" in one
     two = said("One line.", "Another line.", decided=2)
     assert "2 pieces of text" in two

@@ -102,9 +102,16 @@ def _sensitivity(plan: Plan, foresight: Foresight) -> str:
             f"{among}, no difference is sure to be shown: give more test items, unless answers "
             f"spread little.{seen}"
         )
+    points = f"{100 * foresight.detectable:.0f} points of 100"
+    if task.target is None and rungs == 1:
+        return (
+            f"{among}, its lower bound comes within {points} of its true score with a probability "
+            f"of 80 %, at the widest spread a measure can have; nearer where answers spread "
+            f"less.{seen}"
+        )
     against = "from the target" if task.target else "between two rungs, beyond the margin"
     return (
-        f"{among}, a difference of {100 * foresight.detectable:.0f} points of 100 {against} is "
+        f"{among}, a difference of {points} {against} is "
         f"shown with a probability of 80 %, at the widest spread a measure can have; smaller ones "
         f"where answers spread less.{seen}"
     )
