@@ -14,8 +14,10 @@ from stepladder.adaptation import Adaptation
 from stepladder.adaptation import export as writing
 from stepladder.checkpoints import fingerprint
 from stepladder.engines.hf import HFEngine
+from stepladder.engines.sameness import Sameness
 from stepladder.errors import OutputError
 from stepladder.records import Query
+from stepladder.study.card import sameness_line
 from stepladder.study.export import ITEMS, export
 
 LORA = "lora(rank=2, epochs=1, lr=5e-2)"
@@ -51,6 +53,13 @@ def test_an_adapter_is_held_as_written_and_merged(ledger: Path, tmp_path: Path) 
     assert (tmp_path / "out" / "adapter_config.json").is_file()
     card = (tmp_path / "out" / "README.md").read_text()
     assert f"merged into its base: {ITEMS} prompts" in card
+
+
+def test_answers_that_differ_by_a_tie_are_not_said_to_be_the_same() -> None:
+    assert sameness_line(Sameness("as written", 120, 2, 3e-7)) == (
+        "as written: 120 prompts of the study asked again, 118 with the same tokens, 2 after a tie "
+        "of two tokens with others; log-likelihoods within 3e-07 nats"
+    )
 
 
 def test_a_trained_prefix_is_held_as_written(ledger: Path, tmp_path: Path) -> None:

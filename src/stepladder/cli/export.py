@@ -9,7 +9,6 @@ import typer
 
 from stepladder.cli.app import app
 from stepladder.cli.options import LedgerUrl
-from stepladder.plurals import counted
 
 
 @app.command()
@@ -29,11 +28,11 @@ def export(
     it did.
     """
     from stepladder.checkpoints import short_name
+    from stepladder.study.card import sameness_line
     from stepladder.study.export import export as write
 
     row, forms = write(ledger, study, folder, rung, merged=merged)
     for form in forms:
-        asked = counted(form.items, "prompt")
-        typer.echo(f"{form.form}: {asked} answered as in the study", err=True)
+        typer.echo(sameness_line(form), err=True)
     typer.echo(f"{row.name} on {short_name(row.model)} is in {folder}", err=True)
     typer.echo(f'try: stepladder ask {folder} "..."', err=True)

@@ -137,14 +137,18 @@ def sameness_section(forms: Sequence[Sameness]) -> str:
     """The end of the card: how closely what was written answers as it did in the study."""
     if not forms:
         return "\n## The same answers\n\nNot examined: the ledger kept no prompts of this study.\n"
-    lines = [
-        f"- {one.form}: {counted(one.items, 'prompt')} of the study asked again, "
-        f"{one.items - one.ties} with the same tokens"
-        + (f", {one.ties} after a tie of two tokens with others" if one.ties else "")
-        + f"; log-likelihoods within {one.gap:.1g} nats"
-        for one in forms
-    ]
+    lines = [f"- {sameness_line(one)}" for one in forms]
     return "\n".join(["", "## The same answers", "", *lines, ""])
+
+
+def sameness_line(one: Sameness) -> str:
+    """The same of one form."""
+    ties = f", {one.ties} after a tie of two tokens with others" if one.ties else ""
+    return (
+        f"{one.form}: {counted(one.items, 'prompt')} of the study asked again, "
+        f"{one.items - one.ties} with the same tokens{ties}; log-likelihoods within "
+        f"{one.gap:.1g} nats"
+    )
 
 
 def _graded(rung: RungSummary, summary: Summary) -> str:
