@@ -27,7 +27,7 @@ KINDS = {
 }
 _ABSENCE = {
     "failed": "failed to build",
-    "skipped": "not built: a cheaper rung had reached the target",
+    "skipped": "not built: a rung predicted to cost less had reached the target",
 }
 _NOT_YET = "not asked yet"
 

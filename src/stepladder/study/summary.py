@@ -141,8 +141,8 @@ class RungSummary:
     """As the user named it, a folder with its path."""
     methods: tuple[str, ...]
     state: Literal["measured", "failed", "skipped"]
-    """`skipped`: not built or not asked, because a cheaper rung had reached the target, or because
-    an unfinished study has not come to it yet."""
+    """`skipped`: not built or not asked, because one that was predicted to cost less had reached
+    the target, or because an unfinished study has not come to it yet."""
     error: str | None
     """Why it could not be built, with what to do."""
     metrics: Mapping[str, Score]
