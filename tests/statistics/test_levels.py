@@ -7,8 +7,8 @@ import pytest
 
 from stepladder.statistics import (
     WORST_PAIR_SD,
-    WORST_SD,
     detectable_difference,
+    guard_level,
     items_needed,
     margin_level,
     mean_bound,
@@ -22,12 +22,19 @@ def test_the_family_shares_alpha() -> None:
     assert margin_level(1) == target_level(1) == 0.05
 
 
+def test_guards_share_what_a_rung_has() -> None:
+    assert guard_level(5, 4) == pytest.approx(0.0025)
+    assert guard_level(5, 1) == target_level(5)
+
+
 @pytest.mark.parametrize("n", [50, 200, 1000])
 @pytest.mark.parametrize("level", [0.025, 0.0025])
-def test_prediction_for_a_target(n: int, level: float) -> None:
+@pytest.mark.parametrize("right", [0.5, 0.97])
+def test_prediction_for_a_target(n: int, level: float, right: float) -> None:
     rng = np.random.default_rng(0)
-    gaps = [0.5 - mean_bound((rng.random(n) < 0.5) * 1.0, alpha=level) for _ in range(150)]
-    predicted = detectable_difference(n, level=level, sd=WORST_SD, span=1.0)
+    gaps = [right - mean_bound((rng.random(n) < right) * 1.0, alpha=level) for _ in range(150)]
+    sd = (right * (1 - right)) ** 0.5
+    predicted = detectable_difference(n, level=level, sd=sd, span=1.0)
     assert predicted == pytest.approx(np.quantile(gaps, 0.8), rel=0.33)
 
 
