@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -17,7 +17,7 @@ from stepladder.errors import LedgerError, RungError, TaskError, TrainingError
 from stepladder.ledger import Ledger
 from stepladder.records import Capabilities, Checkpoint, FitSettings
 from stepladder.study import Study, Summary, load_summary
-from stepladder.study.watch import Silent
+from stepladder.study.watch import Silent, Standing
 from stepladder.tasks import Task
 
 Make = Callable[..., Task]
@@ -143,8 +143,17 @@ def test_answers_that_the_machine_owes_leave_the_verdict_undecided(
     task = make_task(target={"metric": "exact_match(case=yes)", "at_least": 0.8})
     study = Study(task, [checkpoint], ["one-shot"], ledger=tmp_path / "ledger.db")
     answer = lambda p: " " + p.rsplit("Input: ", 1)[1].removesuffix("\nOutput:").upper()  # noqa: E731
-    down = study.climb(open_engine=lambda c: FakeEngine(answer, fail_after=12))
+
+    class Watching(Silent):
+        seen: ClassVar[list[Standing]] = []
+
+        def standings(self, standings: Sequence[Standing]) -> None:
+            self.seen += standings
+
+    down = study.climb(Watching(), lambda c: FakeEngine(answer, fail_after=12))
     (rung,) = down.rungs
+    # On the way a value is over the answers that are there: what is owed is not wrong.
+    assert (Watching.seen[-1].items, Watching.seen[-1].value) == (12, 100.0)
     assert rung.missing == 108
     assert down.verdict.kind == "undecided"
     assert "108 answers are missing" in down.verdict.sentence
