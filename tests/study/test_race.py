@@ -144,6 +144,14 @@ def test_without_a_target_the_worse_leave_and_the_cheapest_that_none_beats_has_w
 def test_a_cheaper_rung_that_may_yet_be_good_enough_keeps_the_race_going() -> None:
     rows = {"a": evenly(0.7), "b": evenly(0.74)}
     assert not Simulated(rows).race(margin=0.02).departures
+    # Right wherever a is, and in 8 of 100 beside: b is soon within 15 points of a, and even shown
+    # to be better. The race waits for a, which comes to be shown within 15 points of b.
+    a = evenly(0.7)
+    b = a.copy()
+    wrong = np.flatnonzero(a[:, 0] == 0)
+    b[wrong[np.linspace(0, len(wrong) - 1, 16).astype(int)]] = 1.0
+    race = Simulated({"a": a, "b": b}).race(margin=0.15)
+    assert race.departures["a"].kind == "won" and race.departures["a"].items > 100
     wide = Simulated({"a": evenly(0.7), "b": evenly(0.74)}).race(margin=0.5)
     assert wide.departures["a"].kind == "won" and wide.departures["b"].kind == "over"
 

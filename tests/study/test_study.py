@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -260,6 +261,10 @@ def test_the_summary_is_the_same_from_the_ledger_alone(
     loaded = load_summary(tmp_path / "ledger.db", "s")
     assert isinstance(loaded, Summary)
     assert json.loads(json.dumps(loaded.as_json())) == json.loads(json.dumps(summary.as_json()))
+    study.climb(open_engine=open_fake)  # again, which says nothing new
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        kinds = Counter(event.kind for event in ledger.study("s").events())
+    assert (kinds["verdict"], kinds["scored"]) == (1, 3)
 
 
 def test_what_cannot_be_is_refused_before_anything_is_written(

@@ -14,10 +14,11 @@ from scipy.stats import binom
 from stepladder.contracts import Floats
 from stepladder.errors import MetricError
 from stepladder.metrics import build_metrics
-from stepladder.statistics import mean_bound
+from stepladder.statistics import jackknife, mean_bound
 from stepladder.study import calibration
 from stepladder.study.comparisons import comparisons, crossover
-from stepladder.study.evidence import Evidence, Measured
+from stepladder.study.conclude import _misses
+from stepladder.study.evidence import Evidence, Extent, Measured
 from stepladder.study.verdict import Decision, decide
 
 
@@ -203,6 +204,28 @@ def test_groups_widen_the_bounds_and_are_named() -> None:
     alone = judged([Measured("a", rows, rows, rows, 1.0)], target=0.3)
     assert (grouped.bounds["a"][0] or 0) < (alone.bounds["a"][0] or 0) - 0.1
     assert "(200 items in 20 groups)" in grouped.verdict.sentence
+
+
+def test_at_an_early_look_a_corpus_measure_has_that_looks_share_of_alpha() -> None:
+    """A quarter and 20 items more of those planned: the quarter is looked at, at its part."""
+    rungs = [ratio("one", 0.5, 1.0), ratio("other", 0.6, 2.0)]
+    one, other = (rung.statistics[:70] for rung in rungs)
+    evidence = Evidence(TER, rungs, Extent.of(200))
+    first, second = (jackknife(lambda r: -TER.aggregate(r), rows[:50]) for rows in (one, other))  # type: ignore[operator]
+    assert first is not None and second is not None
+    expected = (first - second).bound(alpha=0.05, side="upper", look=0.25, span=100.0)
+    assert evidence.lead_bound(one, other, level=0.05) == pytest.approx(expected)
+    alone = first.bound(alpha=0.05, look=0.25, span=100.0)
+    assert evidence.bound(one, level=0.05, side="lower") == pytest.approx(alone)
+    assert evidence.lead_bound(one[:49], other, level=0.05) == np.inf
+
+
+@pytest.mark.parametrize(("lower", "upper", "misses"), [(30, 70, False), (55, 70, True)])
+def test_of_a_measure_where_less_is_better_the_lower_bound_is_the_better_one(
+    lower: float, upper: float, misses: bool
+) -> None:
+    assert _misses((lower, upper), 50.0, -1) is misses
+    assert _misses((-upper, -lower), -50.0, 1) is misses
 
 
 def test_one_item_decides_nothing() -> None:
