@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 from stepladder.checkpoints import DTYPES, short_names
@@ -95,11 +96,14 @@ def make_plan(
         rung = parse_rung(entry)
         if rung.learns and not task.train:
             raise RungError(f"rung '{rung.name}' trains, but task '{task.name}' has no train rows")
+        if any(method.fills == "sampling" for method in rung.methods):
+            _check_dev(task, rung)
         for checkpoint in checkpoints:
             rung.check(checkpoint)
             model = f"{called[checkpoint.name]}: " if len(checkpoints) > 1 else ""
             planned.append(PlannedRung(f"{model}{rung.name}", checkpoint, rung))
     _refuse_twice("rung", [p.name for p in planned])
+    _refuse_other_words(planned)
     return Plan(task, tuple(planned), requests, dtype, go_on)
 
 
@@ -107,6 +111,16 @@ def _refuse_twice(what: str, names: Sequence[str]) -> None:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise RungError(f"{what} '{twice}' stands twice in the list; leave one out")
+
+
+def _refuse_other_words(planned: Sequence[PlannedRung]) -> None:
+    """Refuses a rung that is another one under a name of its own."""
+    built = [(p.name, p.checkpoint, p.rung) for p in planned if isinstance(p.rung, Rung)]
+    for (name, on, rung), (other_name, other_on, other) in combinations(built, 2):
+        if on == other_on and rung.methods == other.methods:
+            raise RungError(
+                f"rung '{other_name}' is '{name}' in other words; leave one of them out"
+            )
 
 
 def _wanted(task: Task, rungs: Sequence[str | OutputsRung] | None) -> list[str | OutputsRung]:
@@ -133,6 +147,14 @@ def _outputs_hash(rung: Rung | OutputsRung) -> str:
     """Of the answers too: a file that was changed since makes another study."""
     answers = read_outputs(rung.path) if isinstance(rung, OutputsRung) else None
     return content_hash([str(rung), answers])
+
+
+def _check_dev(task: Task, rung: Rung) -> None:
+    """Refuses a rung that is graded on dev rows by a metric that does not fit them."""
+    try:
+        build_metrics([task.deciding], task.labels, [e.references for e in task.dev])
+    except MetricError as error:
+        raise MetricError(f"rung '{rung.name}' tries settings on dev: {error}") from error
 
 
 def _check_measures(task: Task) -> None:
