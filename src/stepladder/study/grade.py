@@ -134,10 +134,10 @@ class Grader:
             return np.stack([self._rows[key] for key in keys])
         wholes = []
         for stand_ins in self._stand_ins(metric, climbed, owed, as_best):
-            rows = self._rows | {
-                (rung, metric.name, item.id): row for item, row in zip(owed, stand_ins, strict=True)
-            }
-            wholes.append(np.stack([rows[key] for key in keys]))
+            by_id = {item.id: row for item, row in zip(owed, stand_ins, strict=True)}
+            wholes.append(
+                np.stack([by_id[key[2]] if key[2] in by_id else self._rows[key] for key in keys])
+            )
         return min(wholes, key=partial(_turned, metric))
 
     def _stand_ins(
