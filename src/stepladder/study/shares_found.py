@@ -127,7 +127,7 @@ class SharesFound:
 
     def pareto(self, guard: str) -> tuple[float, ...]:
         """Shares than which no other is at least as good at the task and lost no more of a guard,
-        and is better at one of the two; by loss, the least first."""
+        and is better at one of the two, of several alike the smallest; by loss, the least first."""
         sign = 1.0 if self.better == "higher" else -1.0
         known = [
             (loss.mean, -sign * value.mean, share.share)
