@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +20,11 @@ from stepladder.study import calibration
 from stepladder.study.comparisons import comparisons, crossover
 from stepladder.study.conclude import _misses
 from stepladder.study.evidence import Evidence, Extent, Measured
+from stepladder.study.grade import Grader
+from stepladder.study.repeats import chosen
+from stepladder.study.summary import DepartureKind
 from stepladder.study.verdict import Decision, decide
+from stepladder.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -284,6 +289,21 @@ def test_crossover() -> None:
     assert crossover(600.0, 0.5, 0.0, 2.0) == 401
     assert crossover(0.0, 1.0, 600.0, 1.0) is None
     assert crossover(0.0, 1.0, 600.0, 2.0) is None
+    assert crossover(0.0, 2.0, 1.0, 0.5) is None  # from the first request on
+    assert crossover(0.0, 2.0, 1.5, 0.5) == 2
+
+
+def test_with_a_target_who_costs_more_than_the_winner_is_no_rival_to_repeat(
+    make_task: Callable[..., Task],
+) -> None:
+    """Without one it is: it was out of the race before its end, and may be as good."""
+    grader = Grader(make_task(), requests=1)
+    left: dict[str, DepartureKind] = {"zero-shot": "missed", "few-shot": "won", "lora": "over"}
+    with_target, without = (
+        chosen(grader, [ZERO, FEW, LORA], left, FEW, with_target=target) for target in (True, False)
+    )
+    assert with_target == {"few-shot", "zero-shot"}
+    assert without == {"few-shot", "lora"}
 
 
 def test_small_calibration() -> None:
