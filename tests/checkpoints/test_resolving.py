@@ -125,6 +125,7 @@ def test_known_architectures_need_no_remote_code(model: Path) -> None:
         (__file__, "is a file; give the folder"),
         ("nobody/nothing-of-this-name", "hf download nobody/nothing-of-this-name"),
         ("nobody/nothing@main", "'nobody/nothing' at revision 'main'"),
+        ("Embeded", "did you mean 'embedded'?"),
     ],
 )
 def test_a_wrong_name_says_how_to_go_on(name: str, expected: str) -> None:

@@ -59,6 +59,16 @@ def test_real_data(
         assert task.test[0].id == "test_0"
 
 
+def test_a_column_of_one_value_is_no_guess(tmp_path: Path) -> None:
+    rows = "".join(
+        f"a line number {i} to read,out {i},always one and the same long text,x\n"
+        for i in range(60)
+    )
+    (tmp_path / "d.csv").write_text("første,anden,note,flag\n" + rows, encoding="utf-8")
+    written = run(tmp_path / "d.csv", "-o", "-")
+    assert 'input: "første"' in written and "references: anden" in written
+
+
 def test_questions_about_a_text_become_a_template(tmp_path: Path) -> None:
     rows = [{"context": f"C {i}.", "question": "Who?", "answers": [f"n {i}"]} for i in range(40)]
     path = tmp_path / "qa.jsonl"

@@ -108,6 +108,18 @@ def test_warns_where_letters_are_lost(task: Path, outputs: Path) -> None:
     assert result.stderr.count("letters=all") == 1
 
 
+def test_outputs_that_are_no_label_are_counted(task: Path, outputs: Path) -> None:
+    labels = f"labels: [{', '.join(CAPITALS.values())}]\nmetrics: [accuracy]"
+    text = task.read_text("utf-8").replace("metrics: [exact_match, token_f1]", labels)
+    task.write_text(text, encoding="utf-8")
+    result = run(task, outputs)
+    assert result.exit_code == 0
+    said = "1 of 4 outputs is none of the task's labels (first: 'Lyon'), and so no right one\n"
+    assert result.stderr == said
+    outputs.write_text(outputs.read_text("utf-8").replace("Lyon", "paris."), encoding="utf-8")
+    assert run(task, outputs).stderr == ""
+
+
 def test_mistakes(task: Path, outputs: Path, tmp_path: Path) -> None:
     assert "no.yaml" in refusal(tmp_path / "no.yaml", outputs)
     assert "no.jsonl" in refusal(task, tmp_path / "no.jsonl")
@@ -116,7 +128,10 @@ def test_mistakes(task: Path, outputs: Path, tmp_path: Path) -> None:
     assert "the task has no labels" in refusal(task, outputs, "--metrics", "accuracy")
     assert "example 1 holds none" in refusal(task, outputs, "--metrics", "number")
     other = write_rows(tmp_path / "other.jsonl", [{"id": "a", "output": "b"}])
-    assert "no output belongs to any of the 4 examples" in refusal(task, other)
+    said = refusal(task, other)
+    assert "no output belongs to any of the 4 examples" in said and "'id: FIELD'" in said
+    bare = write_rows(tmp_path / "bare.jsonl", [{"output": "b"}])
+    assert "no field 'id' to say which test row an output answers" in refusal(task, bare)
     (tmp_path / "broken.jsonl").write_text(outputs.read_text("utf-8") + '{"id": "a"\n', "utf-8")
     assert "row 5" in refusal(task, tmp_path / "broken.jsonl")
 

@@ -76,6 +76,8 @@ def test_merged_weights_stand_alone_and_answer_the_same(
     found = export(ledger, "s", tmp_path / "merged", LORA, merged=True)
     assert capfd.readouterr() == ("", "")  # no library's bars
     assert [form.form for form in found.forms] == ["as written"]
+    written = [*(tmp_path / "merged").iterdir(), *(tmp_path / "adapter").iterdir()]
+    assert len({file.stat().st_mode for file in written}) == 1  # whoever reads one reads all
     loaded = Adaptation.load(tmp_path / "merged")
     assert not loaded.checkpoint.adapters
     assert 'library_name: "transformers"' in (tmp_path / "merged" / "README.md").read_text()

@@ -6,6 +6,7 @@ import html
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -179,13 +180,28 @@ def test_where_no_line_can_be_drawn_the_cells_stand_alone(
 def test_the_answer_in_sentences() -> None:
     found = cells({(0, 0): 10.0, (63, 0): 60.0, (7, 3): 42.0, (63, 3): 70.0})
     assert found.sentences == (
-        "63 rows and 3 demonstrations do best: chrf 70.0.",
+        "63 rows and 3 demonstrations come out best: chrf 70.0 (95 % interval 70.0 to 70.0).",
         "7 rows and 3 demonstrations are worth about 31 rows and none "
         "(95 % interval 20 to more than 63).",
         "63 rows and 3 demonstrations are worth more than 63 rows and none "
         "(95 % interval 40 to more than 63).",
     )
     assert json.loads(json.dumps(found.as_json()))["sentences"] == list(found.sentences)
+
+
+def test_a_lead_that_may_be_chance_is_called_so() -> None:
+    ends = {(0, 0): (5.0, 15.0), (63, 0): (50.0, 71.0), (63, 3): (60.0, 80.0)}
+    cells = tuple(
+        Cell(rows, k, ((low + high) / 2,), (low + high) / 2, low, high)
+        for (rows, k), (low, high) in ends.items()
+    )
+    found = GridFound("t", "m", "lora", "chrf", "higher", 100, 1, False, cells, ())
+    assert found.sentences == (
+        "63 rows and 3 demonstrations come out best: chrf 70.0 (95 % interval 60.0 to 80.0); the "
+        "lead over 1 of the 2 other cells may be chance.",
+    )
+    found = replace(found, cells=cells[1:])
+    assert found.sentences[0].endswith("; the lead over the 1 other cell may be chance.")
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,21 @@ def curve(*tuned_from: int | None, error: str | None = None) -> ShotsFound:
 )
 def test_when_the_training_is_the_cheaper_way(found: ShotsFound, said: str) -> None:
     assert said in found.sentences[-1]
-    assert "1 demonstration does best" in found.sentences[0]
+    assert found.sentences[0] == (
+        "m: 1 demonstration comes out best, chrf 52.0 (50.0 to 54.0 over 2 draws, 95 % intervals "
+        "40.0 to 60.0); the lead over 2 and 4 may be chance."
+    )
+
+
+def test_a_lead_outside_the_other_interval_is_not_called_chance() -> None:
+    points = [(0, Draw(50.0, 45.0, 55.0, None)), (1, Draw(80.0, 75.0, 84.0, None))]
+    shots = tuple(Shots(k, k, (draw,), 10.0, 0.02, None) for k, draw in points)
+    tuned = Tuned("lora", points[0][1], 9.0, 0.01)
+    found = ShotsFound("s", "t", "chrf", "higher", None, 9, 50, (ModelShots("m", shots, tuned),))
+    assert found.sentences[0] == (
+        "m: 1 demonstration comes out best, chrf 80.0 (95 % interval 75.0 to 84.0)."
+    )
+    assert found.sentences[1].startswith("m: lora comes to chrf 50.0 (95 % interval 45.0 to 55.0)")
 
 
 @pytest.mark.parametrize(

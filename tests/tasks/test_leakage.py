@@ -120,8 +120,8 @@ def test_a_task_is_told_in_sentences() -> None:
     found = leakage(task)
     assert found.lines() == (
         "test: 2 of 2 inputs are in train too (1 exactly, 1 nearly)",
-        "test: 1 of 2 inputs are in dev too (1 exactly, 0 nearly)",
-        "dev: 1 of 2 inputs are in train too (1 exactly, 0 nearly)",
+        "test: 1 of 2 inputs is in dev too (1 exactly, 0 nearly)",
+        "dev: 1 of 2 inputs is in train too (1 exactly, 0 nearly)",
     )
     assert (found.pairs[0].id, found.pairs[0].other_id) == (task.test[0].id, task.train[0].id)
 

@@ -80,7 +80,11 @@ def save(
         text = json.dumps(data, ensure_ascii=False, indent=1)
         (part / FILE).write_text(text, encoding="utf-8")
         card += examine(part) if examine else ""
-        (part / "README.md").write_text(card, encoding="utf-8")
+        readme = part / "README.md"
+        readme.write_text(card, encoding="utf-8")
+        for file in part.rglob("*"):
+            if file.is_file():  # some libraries write weights that only their owner can read
+                shutil.copymode(readme, file)
         if folder.exists():
             folder.rmdir()
         part.rename(folder)

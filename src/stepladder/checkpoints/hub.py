@@ -9,6 +9,7 @@ network it gives what its cache holds.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,6 +33,12 @@ ENCODER_FILES = (*_FILES, "*/model.safetensors")
 """Of a sentence encoder, whose layers behind the model have weights of their own."""
 _PICKLES = ("pytorch_model*.bin", "adapter_model.bin")
 _OTHER_COPIES = ("onnx/*", "openvino/*", "original/*", "*.fp16.safetensors", "flax_*", "tf_*")
+
+
+def _meant(name: str) -> str:
+    """What a name without an owner may have been meant for, as the beginning of an advice."""
+    near = difflib.get_close_matches(name.lower(), ["embedded"], cutoff=0.75)
+    return f"did you mean '{near[0]}'? If not, " if near else ""
 
 
 def may_be_on_hub(name: str) -> bool:
@@ -77,13 +84,14 @@ def fetch(
         ) from error
     except hub.RepositoryNotFoundError as error:
         raise CheckpointError(
-            f"there is no local folder and no hub model {wanted}; check the spelling, or, if it is "
-            "private, log in with `hf auth login` or set HF_TOKEN"
+            f"there is no local folder and no hub model {wanted}; {_meant(name)}check the "
+            "spelling, or, if it is private, log in with `hf auth login` or set HF_TOKEN"
         ) from error
     except hub.HFValidationError as error:
         raise CheckpointError(f"'{name}' is neither a folder nor a hub id: {error}") from error
     except (OSError, hub.LocalEntryNotFoundError, hub.RevisionResolutionError) as error:
         raise CheckpointError(
-            f"{wanted} is no local folder, and the hub cannot be reached; where there is a network "
-            f"run `hf download {name} --local-dir FOLDER`, and give that folder here instead"
+            f"{wanted} is no local folder, and the hub cannot be reached; {_meant(name)}where "
+            f"there is a network run `hf download {name} --local-dir FOLDER`, and give that folder "
+            "here instead"
         ) from error

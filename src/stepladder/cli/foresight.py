@@ -109,7 +109,7 @@ def _sensitivity(plan: Plan, foresight: Foresight) -> str:
             f"of 80 %, at the widest spread a measure can have; nearer where answers spread "
             f"less.{seen}"
         )
-    against = "from the target" if task.target else "between two rungs, beyond the margin"
+    against = "from the target" if task.target else "between two rungs, beyond the margin,"
     return (
         f"{among}, a difference of {points} {against} is "
         f"shown with a probability of 80 %, at the widest spread a measure can have; smaller ones "

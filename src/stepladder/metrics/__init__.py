@@ -6,5 +6,6 @@ score(metrics[0], statistics)       # value, 95 % interval, n, signature, detail
 """
 
 from stepladder.metrics.grading import Graded, build_metrics, grade, score, warnings
+from stepladder.metrics.labels import no_labels
 
-__all__ = ["Graded", "build_metrics", "grade", "score", "warnings"]
+__all__ = ["Graded", "build_metrics", "grade", "no_labels", "score", "warnings"]

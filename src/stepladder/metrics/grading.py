@@ -127,7 +127,8 @@ def grade(
         raise MetricError(
             f"no output belongs to any of the {len(ids):,} examples: their ids are like "
             f"{_first(ids)}, those of the outputs like {_first(unknown)}; "
-            "give each output the id of its example"
+            "give each output the id of its example ('id: FIELD' in the task file takes it from a "
+            "field of the data)"
         )
     answers = [outputs.get(id, "") for id in ids]
     references = [example.references for example in examples]

@@ -138,6 +138,16 @@ class MacroF1(LabelMeasure, SumMeasure):
         return {f"F of {names[i]}": float(values[i]) for i in np.flatnonzero(seen)}
 
 
+def no_labels(answers: Sequence[str], labels: Sequence[str]) -> list[str]:
+    """The answers that are none of the labels, which every measure of labels counts as wrong.
+
+    >>> no_labels(["Positive.", "It is positive"], ["positive", "negative"])
+    ['It is positive']
+    """
+    known = {same_form(label) for label in labels}
+    return [answer for answer in answers if same_form(answer) not in known]
+
+
 def _label_f1(sums: Floats) -> tuple[Floats, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
     """F of each label, and which labels occur at all."""
     right, extra, missed = sums.reshape(-1, 3).T

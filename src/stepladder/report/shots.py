@@ -3,7 +3,8 @@
     write_shots(found, Path("runs/demo/shots.html"))
 
 A line joins the means over the draws, the band behind it reaches from the lowest draw to the
-highest, and a dashed line stands where the tuned model does.
+highest, thin bars over the draws' 95 % intervals, and a dashed line stands where the tuned model
+does.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ class Dot(NamedTuple):
     x: float
     y: float
     title: str
+    reach: tuple[float, float] | None
+    """Heights of the highest and the lowest end of the draws' 95 % intervals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,9 @@ def _called(found: ShotsFound, model: ModelShots) -> str:
 
 
 def _heights(model: ModelShots) -> list[float]:
-    values = [value for shots in _drawn(model) for value in shots.values]
+    drawn = _drawn(model)
+    values = [value for shots in drawn for value in shots.values]
+    values += [end for shots in drawn for end in shots.ends if end is not None]
     tuned = model.tuned.draw.value if model.tuned else None
     return values if tuned is None else [*values, tuned]
 
@@ -147,7 +152,9 @@ def _line(found: ShotsFound, number: int, scale: Scale, places: dict[int, float]
     for shots in drawn:
         x, mean = places[shots.k], shots.mean
         assert mean is not None
-        dots.append(Dot(x, scale.at(mean), _title(called, shots, mean)))
+        low, high = shots.ends
+        reach = None if low is None or high is None else (scale.at(high), scale.at(low))
+        dots.append(Dot(x, scale.at(mean), _title(called, shots, mean), reach))
         tops.append((x, scale.at(max(shots.values))))
         bottoms.append((x, scale.at(min(shots.values))))
     tuned = model.tuned.draw.value if model.tuned else None
@@ -180,7 +187,8 @@ def _path(points: list[tuple[float, float]]) -> str:
 def _title(called: str, shots: Shots, mean: float) -> str:
     spread = units.interval(min(shots.values), max(shots.values))
     shown = counted(shots.k, "demonstration")
-    return f"{called}, {shown}: {units.points(mean)}, draws {spread}"
+    within = units.interval(*shots.ends)
+    return f"{called}, {shown}: {units.points(mean)}, draws {spread}, 95 % intervals {within}"
 
 
 class Row(NamedTuple):
@@ -189,6 +197,8 @@ class Row(NamedTuple):
     k: str
     mean: str
     spread: str
+    within: str
+    """From the lowest end of the draws' 95 % intervals to the highest."""
     intervals: tuple[str, ...]
     tokens: str
     seconds: str
@@ -212,6 +222,7 @@ def _row(shots: Shots) -> Row:
         k=str(shots.k),
         mean=units.points(shots.mean),
         spread=spread,
+        within=units.interval(*shots.ends),
         intervals=tuple(intervals),
         tokens=units.mean(shots.tokens),
         seconds=units.seconds(shots.seconds),
@@ -247,16 +258,17 @@ def _table(found: ShotsFound, model: ModelShots) -> Table:
         title_justify="left",
     )
     tuned = model.tuned.rung if model.tuned else None
-    heads = ["shots", found.deciding, "draws", "tokens", "a request"]
+    heads = ["shots", found.deciding, "draws", "95 %", "tokens", "a request"]
     for head in [*heads, *([f"{tuned} cheaper from"] if tuned else [])]:
         table.add_column(Text(head), justify="right")
     for shots in model.shots:
         row = _row(shots)
-        cells = [row.k, row.mean, row.spread, row.tokens, row.seconds]
+        cells = [row.k, row.mean, row.spread, row.within, row.tokens, row.seconds]
         note = f"\n{row.note}" if row.note else ""
         table.add_row(*([cells[0] + note, *cells[1:], *([row.tuned_from] if tuned else [])]))
     if model.tuned:
         draw = model.tuned.draw
-        cells = [tuned or "", units.points(draw.value), units.interval(draw.low, draw.high), ""]
+        within = units.interval(draw.low, draw.high)
+        cells = [tuned or "", units.points(draw.value), "", within, ""]
         table.add_row(*cells, units.seconds(model.tuned.seconds), "")
     return table

@@ -39,7 +39,7 @@ from stepladder.records import Example, Json, Model
 from stepladder.statistics import Interval, confidence_interval
 from stepladder.statistics.units import units
 from stepladder.study.study import Study
-from stepladder.study.wording import listed
+from stepladder.study.wording import interval_of, listed, overlap
 from stepladder.tasks import Task
 
 RESAMPLES = 500
@@ -137,9 +137,14 @@ class GridFound:
             return ("No cell has a value.",)
         sign = 1 if self.better == "higher" else -1
         best = max(known, key=lambda cell: (sign * (cell.mean or 0.0), -cell.rows, -cell.k))
+        ends = (best.low, best.high)
+        alike = sum(overlap((c.low, c.high), ends) for c in known if c is not best)
+        others = f"the {counted(len(known) - 1, 'other cell')}"
+        among = others if alike == len(known) - 1 else f"{alike} of {others}"
+        chance = f"; the lead over {among} may be chance" if alike else ""
         lines = [
-            f"{counted(best.rows, 'row')} and {counted(best.k, 'demonstration')} do best: "
-            f"{self.deciding} {best.mean:.1f}."
+            f"{counted(best.rows, 'row')} and {counted(best.k, 'demonstration')} come out best: "
+            f"{self.deciding} {best.mean:.1f}{interval_of(*ends)}{chance}."
         ]
         if self.rows == (0,) and self.shots[-1]:
             lines.append("What demonstrations are worth in rows is not known: no rows were tried.")

@@ -28,6 +28,7 @@ from stepladder.plurals import counted
 from stepladder.records import Endpoint, Json, Model
 from stepladder.study.study import Study, load_summary
 from stepladder.study.summary import RungSummary, Summary
+from stepladder.study.wording import Ends, interval_of, listed, overlap
 from stepladder.tasks import Task
 
 
@@ -70,6 +71,15 @@ class Shots:
     def mean(self) -> float | None:
         """Over the draws; None where one of them has no value."""
         return fmean(self.values) if len(self.values) == len(self.draws) else None
+
+    @property
+    def ends(self) -> Ends:
+        """From the lowest end of the draws' 95 % intervals to the highest; None where one of them
+        is unknown."""
+        lows = [draw.low for draw in self.draws if draw.low is not None]
+        highs = [draw.high for draw in self.draws if draw.high is not None]
+        known = self.draws and len(lows) == len(highs) == len(self.draws)
+        return (min(lows), max(highs)) if known else (None, None)
 
     @property
     def reaches(self) -> bool:
@@ -294,10 +304,12 @@ def _sentences(found: ShotsFound, model: ModelShots) -> list[str]:
     if means:
         choose = max if found.better == "higher" else min
         best, point = choose(means, key=lambda pair: pair[0])
-        spread = f"{min(point.values):.1f} to {max(point.values):.1f}"
+        alike = [str(p.k) for _, p in means if p is not point and overlap(p.ends, point.ends)]
+        chance = f"; the lead over {listed(alike)} may be chance" if alike else ""
+        comes = "comes" if point.k == 1 else "come"
         lines.append(
-            f"{called}: {_demonstrations(point.k)} best, {found.deciding} {best:.1f}"
-            + (f", {spread} over {len(point.draws)} draws." if len(point.draws) > 1 else ".")
+            f"{called}: {counted(point.k, 'demonstration')} {comes} out best, {found.deciding} "
+            f"{best:.1f}{_spread(point)}{chance}."
         )
     if model.tuned is not None:
         lines.append(f"{called}: {_against(found, model, model.tuned)}")
@@ -308,15 +320,22 @@ def _so_many(k: int) -> str:
     return counted(k, "demonstration") if k else "no demonstrations"
 
 
-def _demonstrations(k: int) -> str:
-    return f"{counted(k, 'demonstration')} {'does' if k == 1 else 'do'}"
+def _spread(shots: Shots) -> str:
+    """How far draws lie apart, and how far the items leave open where each of them lies."""
+    low, high = shots.ends
+    if len(shots.draws) == 1:
+        return interval_of(low, high)
+    reach = "" if low is None or high is None else f", 95 % intervals {low:.1f} to {high:.1f}"
+    draws = f"{min(shots.values):.1f} to {max(shots.values):.1f} over {len(shots.draws)} draws"
+    return f" ({draws}{reach})"
 
 
 def _against(found: ShotsFound, model: ModelShots, tuned: Tuned) -> str:
     """From which number of demonstrations on the training is the cheaper way."""
     if tuned.error is not None or tuned.draw.value is None:
         return f"{tuned.rung} has no value to hold demonstrations against."
-    head = f"{tuned.rung} comes to {found.deciding} {tuned.draw.value:.1f} and"
+    value = f"{tuned.draw.value:.1f}{interval_of(tuned.draw.low, tuned.draw.high)}"
+    head = f"{tuned.rung} comes to {found.deciding} {value} and"
     cheaper: list[Shots] = []  # all the numbers above the first, so that "or more" is true
     for shots in reversed(model.shots):
         if shots.tuned_from is None or shots.tuned_from > found.requests:

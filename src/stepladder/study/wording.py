@@ -7,11 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil, floor
+from typing import TypeAlias
 
 from stepladder.contracts import Metric
 from stepladder.plurals import counted
 
 _MOST_DIGITS = 4
+
+Ends: TypeAlias = tuple[float | None, float | None]
+"""Of an interval; None where it is unknown."""
+
+
+def interval_of(low: float | None, high: float | None) -> str:
+    """The interval behind a value in a sentence; nothing where it is unknown.
+
+    >>> interval_of(7.21, 23.2), interval_of(None, None)
+    (' (95 % interval 7.2 to 23.2)', '')
+    """
+    return "" if low is None or high is None else f" (95 % interval {low:.1f} to {high:.1f})"
+
+
+def overlap(one: Ends, other: Ends) -> bool:
+    """Whether two intervals have a value in common; they may have where an end is unknown."""
+    (low, high), (least, most) = one, other
+    if low is None or high is None or least is None or most is None:
+        return True
+    return low <= most and least <= high
 
 
 class Wording:

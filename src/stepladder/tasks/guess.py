@@ -162,16 +162,22 @@ def _guess_fields(source: Source) -> tuple[_Guess, _Guess]:
     elif known := _known(rest, _INPUTS):
         chosen = _Guess(known, "by its name")
     else:
-        longest = max(rest, key=lambda c: _mean_length(source, c))
+        longest = max(_varied(source, rest), key=lambda c: _mean_length(source, c))
         chosen = _Guess(longest, "the longest text")
     if reference is not None:
         return _Guess(reference, "by its name"), chosen
     left = [c for c in rest if c != chosen.value and c.lower() not in _IDS] or rest
+    left = _varied(source, left)
     few = min(left, key=lambda c: len(_distinct(source, c)))
     if len(_distinct(source, few)) <= min(_MOST_LABELS, len(source.rows) // 2):
         return _Guess(few, "it has the fewest different values"), chosen
     longest = max(left, key=lambda c: _mean_length(source, c))
     return _Guess(longest, "the longest text besides the input"), chosen
+
+
+def _varied(source: Source, columns: Sequence[str]) -> Sequence[str]:
+    """The columns with more than one value, where there are any: one alone teaches nothing."""
+    return [c for c in columns if len(_distinct(source, c)) > 1] or columns
 
 
 def _known(columns: Sequence[str], names: Sequence[str]) -> str | None:

@@ -84,20 +84,26 @@ class Leakage:
     def lines(self) -> tuple[str, ...]:
         """One sentence for each two splits that share something; none where nothing is shared."""
         lines: list[str] = []
-        for split, other, inputs in self.compared:
+        for split, other, all_inputs in self.compared:
+            inputs = f"{all_inputs:,} inputs"
             exact, near, numbers = (
                 self.count(split, other, kind) for kind in ("exact", "near", "numbers")
             )
             if exact or near:
                 lines.append(
-                    f"{split}: {exact + near:,} of {inputs:,} inputs are in {other} too "
+                    f"{split}: {exact + near:,} of {inputs} {_are(exact + near)} in {other} too "
                     f"({exact:,} exactly, {near:,} nearly)"
                 )
             if numbers:
                 lines.append(
-                    f"{split}: {numbers:,} of {inputs:,} inputs are in {other} with other numbers"
+                    f"{split}: {numbers:,} of {inputs} {_are(numbers)} in {other} with other "
+                    "numbers"
                 )
         return tuple(lines)
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"
 
 
 def leakage(task: Task) -> Leakage:

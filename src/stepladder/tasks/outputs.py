@@ -47,7 +47,13 @@ def read_outputs(path: Path) -> dict[str, str]:
     not read. Raises TaskError naming the rows for what cannot be read and for an id given twice.
     """
     source = read_source(path, str(path))
-    check_columns(("id", "output"), source, "outputs")
+    if "id" not in source.columns:
+        raise TaskError(
+            f"{source.name}: no field 'id' to say which test row an output answers, only "
+            f"{', '.join(source.columns)}; give each the id of its row: what stands in the field "
+            "that 'id: FIELD' names in the task file, and is made from the content without one"
+        )
+    check_columns(("output",), source, "outputs")
     rows: dict[str, int] = {}
     outputs: dict[str, str] = {}
     for row in source.rows:
