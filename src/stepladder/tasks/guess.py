@@ -175,9 +175,9 @@ def _guess_fields(source: Source) -> tuple[_Guess, _Guess]:
     return _Guess(longest, "the longest text besides the input"), chosen
 
 
-def _varied(source: Source, columns: Sequence[str]) -> Sequence[str]:
+def _varied(source: Source, columns: Sequence[str]) -> list[str]:
     """The columns with more than one value, where there are any: one alone teaches nothing."""
-    return [c for c in columns if len(_distinct(source, c)) > 1] or columns
+    return [c for c in columns if len(_distinct(source, c)) > 1] or list(columns)
 
 
 def _known(columns: Sequence[str], names: Sequence[str]) -> str | None:
