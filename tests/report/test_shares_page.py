@@ -13,6 +13,7 @@ from reading import Page
 from replayed import found, share
 from rich.console import Console
 
+from stepladder.report import units
 from stepladder.report.shares import (
     TradeOff,
     draw,
@@ -67,7 +68,8 @@ def test_the_page_is_whole_and_says_what_was_found() -> None:
     assert found().verdict.sentence.startswith("full(replay=0.1) is the smallest share listed")
     assert html.count("<svg") == 4  # two guards, wide and narrow
     rows = [[" ".join(cell.split()) for cell in row] for row in page.rows]
-    assert rows[0][2] == "echomax_drop 5.0"
+    assert rows[0][2] == "echomax_drop 5"
+    assert units.limit(0.05) == "0.05" and units.limit(0.07, 100) == "7"  # as given, not rounded
     assert rows[3][0] == "0.1"
     assert rows[3][1].startswith("96.5")
     assert rows[3][2] == "2.0 lost1.0 to 3.0 lostat most 5.0 lost"  # three lines of a cell

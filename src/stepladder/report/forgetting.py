@@ -102,7 +102,7 @@ def _guard(guard: GuardDrop) -> GuardLine:
         change=change(guard.drop, times=guard.times),
         interval=change_between(guard.low, guard.high, times=guard.times),
         bound=change_at_most(guard.most, guard.times),
-        allowed=units.points(guard.max_drop, guard.times),
+        allowed=units.limit(guard.max_drop, guard.times),
         n=f"{guard.n:,}",
     )
 

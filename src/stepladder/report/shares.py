@@ -98,7 +98,7 @@ def render_shares(found: SharesFound) -> str:
         table=[_row(found, share) for share in found.shares],
         texts=any(build.text for share in found.shares for build in share.builds),
         gains=any(_gained(share, guard) for share in found.shares for guard in found.guards),
-        limits=[units.points(guard.max_drop, guard.times) for guard in found.guards],
+        limits=[units.limit(guard.max_drop, guard.times) for guard in found.guards],
     )
 
 

@@ -25,6 +25,12 @@ def points(value: float | None, times: float = 1.0) -> str:
     return f"{value * times:,.1f}" if known(value) else DASH
 
 
+def limit(value: float | None, times: float = 1.0) -> str:
+    """A number that the user gave, with the decimals that it has: rounded, a max_drop of 0.05 would
+    be told as 0.1."""
+    return f"{value * times:g}" if known(value) else DASH
+
+
 def signed(value: float | None, times: float = 1.0) -> str:
     """A difference with its sign; a minus as wide as the plus."""
     return f"{value * times:+,.1f}".replace("-", "−") if known(value) else DASH
