@@ -49,6 +49,16 @@ def test_a_training_that_does_dev_no_good_says_so(make_job, train, tmp_path, rat
     assert any("try a lower lr (now" in note for note in log["notes"]) is noted
 
 
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_dev_is_looked_at_before_the_first_update_as_after_it(make_job, train, tmp_path, precision):
+    job = make_job("full", epochs=1, learning_rate=1e-12)
+    work = WorkFolder(tmp_path)
+    work.open_for(job)
+    work.settle({"precision": precision, "bf16_speed_up": None})
+    log = train(job, tmp_path).log
+    assert log["dev_losses"][0][1] == log["dev_loss_before"]
+
+
 @pytest.mark.parametrize(("method", "model"), [("lora", "t5"), ("full", "llama")])
 def test_the_memory_of_a_training_is_foretold(
     make_job, train, tmp_path, monkeypatch, method, model

@@ -113,7 +113,7 @@ class StepladderTrainer(Trainer):
         collate: Any = self.data_collator
         model.eval()
         total, tokens = 0.0, 0
-        with torch.no_grad():
+        with torch.no_grad(), self.accelerator.autocast():  # a model has it once it trains
             for rows in by_length(self.eval_dataset, self.args.eval_batch_size):  # type: ignore[arg-type]
                 batch = self._prepare_inputs(collate(rows))
                 counted = int((batch["labels"] != IGNORED).sum())
