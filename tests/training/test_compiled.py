@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from stepladder.training import compiled
+from stepladder.training.batches import Collator, Encoded, Row
+from stepladder.training.fit import _two_batches
 from stepladder.training.progress import Reporter
 from stepladder.training.workfolder import WorkFolder
 
@@ -111,6 +115,23 @@ def test_they_are_kept_where_they_pay(begin, compiler, monkeypatch, least, kept)
     assert compiler.counts["used"] == LAYERS["llama"] * passes
 
 
+@pytest.mark.usefixtures("long", "compiler")
+def test_what_is_compiled_is_kept_by_a_whole_path(make_job, train, monkeypatch, tmp_path):
+    seen = set()
+    compile_ = torch.nn.Module.compile
+
+    def looked(module: torch.nn.Module, **settings: Any) -> None:
+        seen.add(os.environ["TORCHINDUCTOR_CACHE_DIR"])
+        compile_(module, **settings)
+
+    monkeypatch.setattr(torch.nn.Module, "compile", looked)
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "before")
+    monkeypatch.chdir(tmp_path)
+    train(make_job(epochs=1), Path("here"))
+    assert seen == {str(tmp_path / "here" / "compiled")}
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == "before"
+
+
 @pytest.mark.usefixtures("long")
 def test_layers_that_come_out_otherwise_are_not_used(begin, compiler):
     compiler.factor = 1.1
@@ -120,17 +141,33 @@ def test_layers_that_come_out_otherwise_are_not_used(begin, compiler):
     assert tried.fingerprint == begin("plain", compiled=False).fingerprint
 
 
-@pytest.mark.parametrize("settled", [{}, {"compiled": True}])
+@pytest.mark.parametrize(
+    ("settled", "message", "told"),
+    [
+        ({}, "no C++ compiler\nmuch more about it", "no C++ compiler"),
+        ({}, "'inductor' raised:\nno C++ compiler\nmore", "'inductor' raised: no C++ compiler"),
+        ({"compiled": True}, "", "no message"),
+    ],
+)
 @pytest.mark.usefixtures("long")
-def test_where_there_is_no_compiler_a_training_goes_on_without(begin, monkeypatch, settled):
+def test_where_there_is_no_compiler_a_training_goes_on_without(
+    begin, monkeypatch, settled, message, told
+):
     def missing(*_: Any, **__: Any) -> None:
-        raise RuntimeError("no C++ compiler\nmuch more about it")
+        raise RuntimeError(message)
 
     monkeypatch.setattr(torch.nn.Module, "compile", missing)
     tried = begin("tried", **settled)
     assert tried.log["compiled"] is False
-    assert tried.log["not_compiled"] == "RuntimeError: no C++ compiler"
+    assert tried.log["not_compiled"] == f"RuntimeError: {told}"
     assert tried.fingerprint == begin("plain", compiled=False).fingerprint
+
+
+@pytest.mark.parametrize("rows", [1, 3, 5, 8, 9])
+def test_they_are_compiled_for_as_many_rows_as_most_updates_have(make_job, rows):
+    train = Encoded([Row((1,) * length, (2,)) for length in range(1, rows + 1)], [])
+    two = _two_batches(train, Collator(pad=0, encoder_decoder=False), make_job())
+    assert [len(batch["input_ids"]) for batch in two] == [min(rows, 4)] * 2
 
 
 def test_a_short_training_is_not_tried(begin, compiler):
@@ -149,11 +186,42 @@ def test_layers_that_read_a_cache_are_not_tried(make_job, train, tmp_path, compi
     assert log["shares_beginnings"] or "prefix" in method
 
 
+@pytest.mark.parametrize("settled", [{}, {"compiled": True}])
 @pytest.mark.usefixtures("long")
-def test_a_compiler_that_is_switched_off_is_not_tried(begin, compiler, monkeypatch):
+def test_a_compiler_that_is_switched_off_is_not_said_to_be_used(
+    begin, compiler, monkeypatch, settled
+):
+    monkeypatch.setattr(compiled, "_AT_LEAST", 0.0)
     monkeypatch.setenv("TORCHDYNAMO_DISABLE", "1")
-    log = begin("off").log
-    assert log["compiled"] is False and "compile_seconds" not in log and not compiler.counts
+    log = begin("off", **settled).log
+    assert log["compiled"] is False and "compiled_speed_up" not in log and not compiler.counts
+    assert "switched off" in log["not_compiled"]
+
+
+class Broken(torch.autograd.Function):
+    """A layer's end that is computed forward and not back."""
+
+    @staticmethod
+    def forward(ctx: Any, states: torch.Tensor) -> torch.Tensor:
+        return states.clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("no code for this gradient")
+
+
+@pytest.mark.usefixtures("long")
+def test_a_pass_that_breaks_off_on_its_way_back_leaves_no_gradient(begin, compiler, monkeypatch):
+    made = compiler.__call__
+
+    def broken(_: Recorded, graph: Any, inputs: Any) -> Callable[..., Any]:
+        run = made(graph, inputs)
+        return lambda *given: tuple(map(Broken.apply, run(*given)))
+
+    monkeypatch.setattr(Recorded, "__call__", broken)
+    tried = begin("tried", "full")
+    assert tried.log["not_compiled"] == "RuntimeError: no code for this gradient"
+    assert tried.fingerprint == begin("plain", "full", compiled=False).fingerprint
 
 
 class Cut(Exception):

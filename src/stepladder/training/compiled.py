@@ -52,8 +52,8 @@ _TOLERANCE = {"float32": 1e-3, "bf16": 3e-2}
 """Between losses and between norms of gradients of the two ways, as a share."""
 _COMPILED, _AS_WRITTEN = "eager_on_recompile", "force_eager"
 """torch's names: what is compiled is used, and nothing more is compiled; nothing is used."""
-_FOLDER, _OFF = "TORCHINDUCTOR_CACHE_DIR", "TORCHDYNAMO_DISABLE"
-"""torch's variables: where what is compiled is kept, and that nothing is to be."""
+_FOLDER = "TORCHINDUCTOR_CACHE_DIR"
+"""torch's variable: where what is compiled is kept."""
 _OPTIONS = {
     "fallback_random": True,  # what is dropped out is the same as without a compiler
     "compile_threads": 1,  # more would stay as processes, each as large as a small training
@@ -76,7 +76,8 @@ def compiling(
         return
     trainer.before_updates = _Trial(trainer, layers, typical, other, work, reporter)
     before = os.environ.get(_FOLDER)
-    os.environ[_FOLDER] = str(work.compiled)
+    # torch 2.6 calls the C++ compiler from within it, by names that begin with it.
+    os.environ[_FOLDER] = str(work.compiled.absolute())
     try:
         yield
     finally:
@@ -88,12 +89,17 @@ def compiling(
 
 
 def _layers(model: Any, batch: Batch) -> list[torch.nn.Module]:
-    """Those that repeat; none where each looks for its own number in a cache, or where the compiler
-    is switched off."""
-    off = os.environ.get(_OFF) == "1"
-    if off or "common" in batch or isinstance(soft_prompt(model), Prefix):
+    """Those that repeat; none where each looks for its own number in a cache."""
+    if "common" in batch or isinstance(soft_prompt(model), Prefix):
         return []
     return [m for m in model.modules() if isinstance(m, GradientCheckpointingLayer)]
+
+
+def _graphs() -> int:
+    """That torch has made so far, for a compiler to compile."""
+    from torch._dynamo.utils import counters
+
+    return counters["stats"]["unique_graphs"]
 
 
 def _as_they_were(layers: Sequence[torch.nn.Module]) -> None:
@@ -135,13 +141,15 @@ class _Trial:
 
     def _compiled(self, one_pass: OnePass) -> Json:
         """Compiles the layers, by a pass forward and back. Nothing is compiled after it."""
-        start = time.perf_counter()
+        start, made = time.perf_counter(), _graphs()
         for layer in self.layers:
             layer.compile(dynamic=True, options=_OPTIONS)
         # Else columns that are by chance as many as a layer's units are taken for these.
         with _shapes.patch(use_duck_shape=False):  # type: ignore[attr-defined]
             one_pass(self.typical)
         torch.compiler.set_stance(_COMPILED)
+        if _graphs() == made:  # torch says nothing of it
+            raise RuntimeError("the compiler is switched off, or made nothing")
         return {"compiled": True, "compile_seconds": round(time.perf_counter() - start, 1)}
 
     def _paying(self, one_pass: OnePass) -> Json:
@@ -167,8 +175,11 @@ def _alike(one: Pass, other: Pass, tolerance: float) -> bool:
 
 
 def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return f"{type(error).__name__}: {text.splitlines()[0] if text else 'no message'}"
+    """With the next, where it only leads up to that."""
+    first, *more = str(error).strip().splitlines() or ["no message"]
+    if first.endswith(":") and more:
+        first = f"{first} {more[0].strip()}"
+    return f"{type(error).__name__}: {first}"
 
 
 @contextmanager

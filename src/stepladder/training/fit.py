@@ -184,8 +184,10 @@ def _tried(model: Any, collator: Collator, train: Encoded, job: TrainingJob) -> 
 def _two_batches(
     train: Encoded, collator: Collator, job: TrainingJob
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """One of the middle length, and one as much longer as a quarter of all are at least."""
+    """One of the middle length, and one as much longer as a quarter of all are at least. Not the
+    last, which may have fewer rows, unless it is all there is."""
     batches = by_length(train.rows, job.fit.batch_size)
+    batches = [rows for rows in batches if len(rows) == len(batches[0])]
     return collator(batches[len(batches) // 2]), collator(batches[len(batches) // 4])
 
 

@@ -74,10 +74,12 @@ class StepladderTrainer(Trainer):
         return loss
 
     def _one_pass(self, model: Any, batch: dict[str, Any]) -> Pass:
-        loss = super().training_step(model, dict(batch))
-        gradients = [p.grad for p in model.parameters() if p.grad is not None]
-        norm = torch.linalg.vector_norm(torch.stack([g.norm() for g in gradients]))
-        model.zero_grad(set_to_none=True)
+        try:
+            loss = super().training_step(model, dict(batch))
+            gradients = [p.grad for p in model.parameters() if p.grad is not None]
+            norm = torch.linalg.vector_norm(torch.stack([g.norm() for g in gradients]))
+        finally:  # one that breaks off on its way back has left some of them
+            model.zero_grad(set_to_none=True)
         return Pass(loss.item(), norm.item())
 
     def compute_loss(
