@@ -49,7 +49,7 @@ def test_climb_report_export_ask(run: Callable[..., Ran], tmp_path: Path) -> Non
 
     second = run("climb", str(task), "--name", "s", "--all", "--json", "again.json")
     assert second.code == first.code
-    assert "this run: 0 requests, 0 trainings" in second.err
+    assert "; this run: 0 requests, 0 trainings" in second.err
     again = json.loads((tmp_path / "again.json").read_text())
     assert again["provenance"]["work in the last run"]["requests asked"] == 0
     assert again["rungs"] == said["rungs"]

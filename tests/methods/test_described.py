@@ -16,8 +16,8 @@ LAST = "wise_ft=0.5, replay=0.2, patience=1, batch_size=4, lr=0.001, epochs=2"
     [
         (
             "lora",
-            f"lora({LAST}, dora=yes, rslora=yes, targets=q|v, dropout=0.1, alpha=3, rank=4)",
-            "lora(rank=4, alpha=3.0, dropout=0.1, targets=q|v, rslora=True, dora=True, epochs=2.0, "
+            f"lora({LAST}, rslora=yes, targets=q|v, dropout=0.1, alpha=3, rank=4)",
+            "lora(rank=4, alpha=3.0, dropout=0.1, targets=q|v, rslora=True, epochs=2.0, "
             "lr=0.001, batch_size=4, patience=1, replay=0.2, wise_ft=0.5)",
         ),
         ("lora", "lora(4, 3, epochs=2)", "lora(rank=4, alpha=3.0, epochs=2.0)"),

@@ -65,6 +65,8 @@ def base(tmp_path) -> Adaptation:
         ("lora(replay=-0.1)", r"lora: replay is -0\.1"),
         ("full(wise_ft=0)", "full: wise_ft is 0; give a number above 0"),
         ("lora(wise_ft=1.5)", r"lora: wise_ft is 1\.5"),
+        ("lora(alpha=nan)", "lora: alpha is nan; give a number above 0"),
+        ("lora(dora=yes, wise_ft=0.5)", "wise_ft scales what an adapter adds, and dora=yes"),
         ("full(rank=8)", "unknown setting 'rank'; .*patience"),
         ("lora(learning=1)", "unknown setting 'learning'"),
     ],

@@ -105,6 +105,23 @@ def test_all_climbs_on_and_asks_nothing_twice(
     assert again.provenance["verdicts drawn from this test split"] == 2
 
 
+def test_test_inputs_that_stand_in_train_are_said(
+    make_task: Make, checkpoint: Checkpoint, open_fake: Callable, tmp_path: Path
+) -> None:
+    task = make_task()
+    copies = tuple(
+        replace(e, input=t.input) for e, t in zip(task.test[:3], task.train[:3], strict=True)
+    )
+    for name, test, said in (("apart", task.test, 0), ("shared", (*copies, *task.test[3:]), 1)):
+        study = Study(replace(task, test=test), [checkpoint], name=name, ledger=tmp_path / name)
+        notes = study.climb(open_engine=open_fake).verdict.notes
+        told = [note for note in notes if "also stand in train" in note]
+        assert len(told) == said
+    assert told[0].startswith(
+        "Of 120 test inputs 3 also stand in train (3 exactly, 0 nearly), which flatters rungs"
+    )
+
+
 def test_without_a_target_every_rung_is_climbed_and_the_default_margin_is_said(
     make_task: Make, checkpoint: Checkpoint, open_fake: Callable, tmp_path: Path
 ) -> None:

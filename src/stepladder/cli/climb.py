@@ -75,7 +75,7 @@ def climb(
         write_json(summary, json)
     work = summary.provenance["work in the last run"]
     typer.echo(
-        f"this run: {counted(work['requests asked'], 'request')}, "
+        f"study {study.name}; this run: {counted(work['requests asked'], 'request')}, "
         f"{counted(work['trainings'], 'training')}, "
         f"{work['seconds']:,.0f} s; report: {page}",
         err=True,

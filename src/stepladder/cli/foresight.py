@@ -128,7 +128,7 @@ def _guards(plan: Plan, foresight: Foresight) -> Iterator[str]:
         return
     for each in foresight.guards:
         least = "nothing" if each.least is None else f"no drop below {each.least:.1f} points"
-        allowed = "none is refused" if each.allowed is None else f"allowed {each.allowed:.1f}"
+        allowed = "none is refused" if each.allowed is None else f"allowed {each.allowed:g}"
         yield (
             f"Guard {each.name}: {each.rung}, {counted(each.items, 'item')}, which can show "
             f"{least}; {allowed}."

@@ -47,7 +47,7 @@ class Lora(Remedied):
     def __post_init__(self) -> None:
         if self.rank < 1:
             raise RungError(f"lora: rank is {self.rank}; give 1 or more (8 is the default)")
-        if self.alpha is not None and self.alpha <= 0:
+        if self.alpha is not None and not (math.isfinite(self.alpha) and self.alpha > 0):
             raise RungError(f"lora: alpha is {self.alpha}; give a number above 0")
         if not 0 <= self.dropout < 1:
             raise RungError(f"lora: dropout is {self.dropout}; give a number from 0 to below 1")
@@ -57,6 +57,11 @@ class Lora(Remedied):
             raise RungError(f"lora: bits is {self.bits}; give 4, or leave it out for full width")
         if self.bits and self.dora:
             raise RungError("lora: dora=yes and bits=4 are not to be had together; leave one out")
+        if self.dora and self.wise_ft < 1:
+            raise RungError(
+                "lora: wise_ft scales what an adapter adds, and dora=yes trains lengths beside it, "
+                "which would stay; leave one out"
+            )
         super().__post_init__()
 
     def prepare(self, model: Any) -> Any:

@@ -106,8 +106,10 @@ class StudyBench:
 
         def compute(features_key: str) -> Build:
             self._before_training()
-            self._watcher.stage(self.rung, "reading", None)
-            return compute_features(job, self._store.artifact_folder(features_key))
+            self._watcher.stage(self.rung, "reading", len(job.rows))
+            build = compute_features(job, self._store.artifact_folder(features_key))
+            self._watcher.reach(len(job.rows))
+            return build
 
         recipe = {**job.features_recipe(), "versions": _versions(_DECIDE_FEATURES)}
         features = self._kept(recipe, compute)

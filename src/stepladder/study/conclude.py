@@ -12,6 +12,7 @@ from stepladder.checkpoints import Entailment, open_entailment
 from stepladder.contracts import Metric
 from stepladder.ledger import Ledger, StudyLog
 from stepladder.metrics import warnings
+from stepladder.plurals import counted
 from stepladder.records import Endpoint, Json
 from stepladder.study.comparisons import comparisons, crossover
 from stepladder.study.contest import ALPHA, margin_of
@@ -32,7 +33,7 @@ from stepladder.study.summary import (
     Verdict,
 )
 from stepladder.study.verdict import decide
-from stepladder.tasks import Task
+from stepladder.tasks import Task, leakage
 
 SHOWN_ITEMS = 10
 DRAFT_SECONDS = 2.0
@@ -194,10 +195,24 @@ def _notes(outcome: Outcome) -> list[str]:
     if any(g.climbed.evidence is not None for g in outcome.graded):
         leak = leak_into_knowledge(task)
         notes += [leak.line()] if leak is not None and leak.questions else []
+    notes += _copies(task)
     references = [e.references for e in task.test]
     for metric in outcome.grader.metrics.values():
         notes += warnings(metric, references)
     return list(dict.fromkeys(notes))  # the same line for every kind of ROUGE
+
+
+def _copies(task: Task) -> list[str]:
+    """That test inputs stand in train, which `check` says before a climb."""
+    found = leakage(task, (("test", "train"),))
+    exact, near = (found.count("test", "train", kind) for kind in ("exact", "near"))
+    if not exact + near:
+        return []
+    return [
+        f"Of {counted(len(task.test), 'test input')} {exact + near:,} also stand in train "
+        f"({exact:,} exactly, {near:,} nearly), which flatters rungs that show it or train on it; "
+        "stepladder check names them."
+    ]
 
 
 def _row(

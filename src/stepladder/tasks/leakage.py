@@ -106,11 +106,12 @@ def _are(number: int) -> str:
     return "is" if number == 1 else "are"
 
 
-def leakage(task: Task) -> Leakage:
-    """Compares test with train and dev, and dev with train. Seconds for 20,000 rows."""
+def leakage(task: Task, splits: Sequence[tuple[str, str]] = _COMPARED) -> Leakage:
+    """Compares test with train and dev, and dev with train, or the `splits` named. Seconds for
+    20,000 rows."""
     pairs: list[Pair] = []
     compared: list[tuple[str, str, int]] = []
-    for split, other in _COMPARED:
+    for split, other in splits:
         ours, theirs = task.split(split), task.split(other)
         if ours and theirs:
             compared.append((split, other, len(ours)))
