@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from stepladder.ledger import Ledger
+from stepladder.ledger import Ledger, schema
 
 SHARD = 40
 WRITER = f"""
@@ -81,6 +81,25 @@ def _write(path: Path, name: str, barrier) -> None:
         for number in range(60):
             shared.append("tick", {"from": name, "n": number})
             own.keep_answers({f"both-{number}": {"by": name}, f"{name}-{number}": {"by": name}})
+
+
+@pytest.mark.parametrize("moment", [1, 2, 3])
+def test_a_ledger_that_another_process_makes_meanwhile_is_a_ledger(tmp_path, monkeypatch, moment):
+    path, read, reads = tmp_path / "ledger.db", schema._pragma, []
+
+    def reading(connection, name):
+        found = read(connection, name)
+        reads.append(name)
+        if len(reads) == moment:
+            with Ledger.open(path) as other:
+                other.start("theirs", {})
+        return found
+
+    monkeypatch.setattr(schema, "_pragma", reading)
+    with Ledger.open(path) as ledger:
+        ledger.start("ours", {})
+    with Ledger.open(path) as ledger:
+        assert {study.name for study in ledger.studies()} == {"theirs", "ours"}
 
 
 def test_processes_that_start_together_lose_nothing(tmp_path):

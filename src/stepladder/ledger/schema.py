@@ -140,9 +140,10 @@ def migrate(database: Database) -> None:
 
 
 def _refuse_foreign(connection: Connection, database: Database) -> None:
-    ours = _pragma(connection, "application_id") == APPLICATION_ID
+    # In this order: where another process makes the ledger meanwhile, its mark comes with the rest.
     version = _pragma(connection, "user_version")
-    if not ours and (version or _pragma(connection, "schema_version")):
+    filled = version or _pragma(connection, "schema_version")
+    if filled and _pragma(connection, "application_id") != APPLICATION_ID:
         raise LedgerError(
             f"{database.path}: is an SQLite file of another program, not a ledger; "
             "name another ledger"
