@@ -72,12 +72,21 @@ class TrainingError(StepladderError):
     exit_code = 1
 
 
+def meant(name: str, known: Iterable[str]) -> str:
+    """A question for the nearest known name; empty where none is near.
+
+    >>> meant("few-shots", ["few-shot", "lora"]), meant("x", ["lora"])
+    ("did you mean 'few-shot'?", '')
+    """
+    close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    return f"did you mean '{close[0]}'?" if close else ""
+
+
 def nearest_name(name: str, known: Iterable[str]) -> str:
     """A hint for an unknown name: the nearest known one, or all of them.
 
-    >>> nearest_name("few-shots", ["few-shot", "lora"])
-    "did you mean 'few-shot'?"
+    >>> nearest_name("x", ["few-shot", "lora"])
+    'known are: few-shot, lora'
     """
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    return f"did you mean '{close[0]}'?" if close else "known are: " + ", ".join(names)
+    return meant(name, names) or "known are: " + ", ".join(names)

@@ -9,12 +9,11 @@ network it gives what its cache holds.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from stepladder.errors import CheckpointError, MissingExtraError
+from stepladder.errors import CheckpointError, MissingExtraError, meant
 
 _ID = re.compile(r"[\w.-]+(?:/[\w.-]+)?")
 
@@ -37,8 +36,8 @@ _OTHER_COPIES = ("onnx/*", "openvino/*", "original/*", "*.fp16.safetensors", "fl
 
 def _meant(name: str) -> str:
     """What a name without an owner may have been meant for, as the beginning of an advice."""
-    near = difflib.get_close_matches(name.lower(), ["embedded"], cutoff=0.75)
-    return f"did you mean '{near[0]}'? If not, " if near else ""
+    question = meant(name.lower(), ["embedded"])
+    return f"{question} If not, " if question else ""
 
 
 def may_be_on_hub(name: str) -> bool:
